@@ -1,0 +1,55 @@
+# The entry points. CI uses these and nothing else.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAB := $(PYTHON) -m lab
+# Unset to use a cluster and a registry of your own: see lab/README.md.
+JOBS ?= 4
+
+.PHONY: help install check fmt test demo lab lab-down lab-status golden clean
+
+help: ## say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(READY) ## the program and its tools, in .venv
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+fmt: $(READY) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: $(READY) ## format, lint, types, contracts and pure tests: seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -m "not lab"
+
+test: check lab ## everything, on the lab
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m lab -n $(JOBS) --dist worksteal
+
+demo: $(READY) ## the main job: from source to healthy pods
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash lab/demo.sh
+
+lab: ## a real registry and a real cluster on this machine
+	@$(LAB) up
+
+lab-down: ## remove all of the lab from this machine
+	@$(LAB) down
+
+lab-status: ## what of the lab is running
+	@$(LAB) status
+
+golden: $(READY) lab ## rewrite the golden files of the tests
+	@eval "$$($(LAB) env)" && UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/chart
+
+clean: ## remove what was made in this folder
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

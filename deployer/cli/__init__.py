@@ -1,0 +1,72 @@
+"""The command line: parse, wire, call, render. The only typer import is in this package."""
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+
+import typer
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from deployer.cli import doctor, rollback, status, up
+from deployer.errors import DeployError, ExitCode, Interrupted
+from deployer.report import words
+
+app = typer.Typer(
+    name="deploy",
+    help="Get one service safely through dev, test and prod.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (up, status, rollback, doctor):
+    app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from deployer import __version__
+
+        typer.echo(f"deploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version.")) -> None:
+    """Get one service safely through dev, test and prod."""
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of a command line. What goes wrong is told on stderr; never as a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        code = get_command(app).main(args=arguments, prog_name="deploy", standalone_mode=False)
+        return int(code or 0)
+    except TyperException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except typer.Abort:
+        return int(ExitCode.INTERRUPTED)
+    except DeployError as error:
+        for line in words.error(error):
+            typer.echo(line, err=True)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FAILED)
+    except Exception as error:  # a bug of ours: say where it is, not what was in it
+        if os.environ.get("DEPLOY_DEBUG"):
+            raise
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        typer.echo(f"error: internal error: {type(error).__name__} at {where}", err=True)
+        typer.echo("hint: this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report", err=True)
+        return int(ExitCode.FAILED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)

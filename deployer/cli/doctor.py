@@ -1,0 +1,43 @@
+"""`deploy doctor`."""
+
+from pathlib import Path
+
+from deployer.cli import options
+from deployer.cli.session import answering, echo, session
+from deployer.errors import DeployError, ExitCode
+from deployer.plan import values
+from deployer.report import document
+
+
+def doctor(
+    env: options.Env,
+    output: options.Format = options.Output.TEXT,
+    project: options.Project = Path(),
+    env_file: options.EnvFile = None,
+) -> int:
+    """Check everything an `up` would need, touch nothing, and say what is missing."""
+    with answering("doctor", env, output), session(project, env, env_file) as run:
+        checks = run.checks.each(values.effective(run.profile, run.secrets, []), None)
+    failed: dict[int, tuple[str, DeployError]] = {}
+    states: dict[str, str] = {}
+    for name, check in checks.items():
+        error = check.exception()
+        if error is None:
+            states[name] = "ok"
+        elif not isinstance(error, DeployError):
+            raise error
+        elif id(error) in failed:
+            states[name] = f"not checked: needs {failed[id(error)][0]}"
+        else:
+            failed[id(error)] = (name, error)
+            states[name] = error.message
+    code = ExitCode.PREFLIGHT if failed else ExitCode.OK
+    if output is options.Output.JSON:
+        echo(document.text(document.doctor(env, states, code)), run.mask)
+        return int(code)
+    for name, state in states.items():
+        echo(f"{'✓' if state == 'ok' else '✗'} {name:<12} {state}", run.mask)
+        for _, error in (found for found in failed.values() if found[0] == name):
+            for line in (*error.detail, *((f"hint: {error.hint}",) if error.hint else ())):
+                echo(f"    {line}", run.mask)
+    return int(code)

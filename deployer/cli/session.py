@@ -1,0 +1,116 @@
+"""What every verb needs first: the profile, its variables, the programs, and somebody who tells."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer import credentials, dockerconfig
+from deployer.checks import Checks
+from deployer.cli.options import Output
+from deployer.credentials import Login
+from deployer.errors import DeployError, UsageError
+from deployer.mask import Mask
+from deployer.model import Target
+from deployer.process import Programs
+from deployer.profile import Profile, load
+from deployer.profile.schema import seconds
+from deployer.report import document, words
+from deployer.report.plain import Plain
+from deployer.result import Result
+
+if TYPE_CHECKING:
+    from deployer.report.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Session:
+    """One environment, read and ready to be worked on."""
+
+    project: Path
+    environment: str
+    profile: Profile
+    target: Target
+    programs: Programs
+    login: Login | None
+    secrets: dict[str, str]  # path in the values: secret
+    mask: Mask
+
+    @property
+    def checks(self) -> Checks:
+        """The checks before the first deed."""
+        return Checks(self.project, self.profile, self.target, self.programs, self.login)
+
+
+@contextmanager
+def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
+    """Read an environment; its private files are gone when the session ends."""
+    project = project.resolve()
+    known = credentials.variables(env_file or project / ".env", os.environ)
+    profile = load(project, environment, known)
+    if timeout is not None:
+        try:
+            longest = float(seconds(timeout))
+        except ValueError as error:
+            raise UsageError(f"--timeout: {error}") from None
+        profile = profile.model_copy(update={"release": profile.release.model_copy(update={"timeout": longest})})
+    registry = profile.registry
+    login = credentials.login(registry.username_variable, registry.password_variable, known)
+    credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
+    secrets = {path: known[name] for path, name in profile.secrets.items()}
+    kubeconfig = Path(profile.target.kubeconfig).expanduser()
+    withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
+        environ = dict(os.environ)
+        if login:
+            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ))
+        yield Session(
+            project=project,
+            environment=environment,
+            profile=profile,
+            target=Target(project / kubeconfig, profile.target.context, profile.target.namespace),
+            programs=Programs(environ, frozenset(withheld)),
+            login=login,
+            secrets=secrets,
+            mask=Mask([*secrets.values(), *([login.password] if login else [])]),
+        )
+
+
+def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
+    """Who tells the run: a live screen on a terminal, lines elsewhere. Always on stderr."""
+    alive = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    if alive and output is Output.TEXT:
+        from deployer.report.terminal import Terminal  # rich takes a tenth of a second that CI need not pay
+
+        return Terminal(mask, verbose=verbose)
+    return Plain(lambda line: print(mask(line), file=sys.stderr, flush=True), verbose=verbose)  # noqa: T201
+
+
+def show(result: Result, mask: Mask, output: Output) -> int:
+    """The answer on stdout; the exit code."""
+    if output is Output.JSON:
+        echo(document.text(document.result(result)), mask)
+    else:
+        for line in words.outcome(result):
+            echo(line, mask)
+    return int(result.exit_code)
+
+
+def echo(text: str, mask: Mask) -> None:
+    """A part of the answer, on stdout."""
+    print(mask(text), flush=True)  # noqa: T201
+
+
+@contextmanager
+def answering(verb: str, environment: str | None, output: Output) -> Iterator[None]:
+    """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
+    try:
+        yield
+    except DeployError as error:
+        if output is Output.JSON:
+            print(document.text(document.error(verb, environment, error)))  # noqa: T201
+        raise

@@ -1,0 +1,119 @@
+"""Credentials of one context, read from a kubeconfig. The only module that imports `kubernetes`."""
+
+import contextlib
+import difflib
+import hashlib
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import PreflightError
+
+BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+POOL = 32  # connections: watches, lists, logs and reviews side by side
+_LOADING = threading.Lock()
+
+
+class Session:
+    """A connection pool and the headers that go with it. Nothing is sent to the server yet."""
+
+    def __init__(self, kubeconfig: Path, context: str) -> None:
+        from kubernetes import client  # 0.45 s
+
+        self._configuration: Any = client.Configuration()
+        self._configuration.connection_pool_maxsize = POOL
+        self.trouble = _load(self._configuration, kubeconfig, context)
+        self._api: Any = client.ApiClient(self._configuration)  # kept: it owns the pool
+        self.pool: Any = self._api.rest_client.pool_manager
+        self.server: str = self._configuration.host
+        self.ca_sha256 = _fingerprint(self._configuration.ssl_ca_cert)
+        self._demand_credentials(kubeconfig, context)
+
+    def authorization(self) -> dict[str, str]:
+        """The header that says who we are; refreshes a token that has expired."""
+        with _LOADING, _complaints() as said:
+            settings = self._configuration.auth_settings()
+        self.trouble = said[-1] if said else self.trouble
+        return {str(one["key"]): str(one["value"]) for one in settings.values() if one["value"]}
+
+    def _demand_credentials(self, kubeconfig: Path, context: str) -> None:
+        """The client only logs that a plugin failed, and would go on as nobody."""
+        plain = self.server.startswith("http://") and not self.trouble  # as `kubectl proxy` offers
+        if plain or self._configuration.cert_file or self.authorization():
+            return
+        raise PreflightError(
+            f"context {context} of {kubeconfig} gives no credentials",
+            hint="log in to the cluster, then try again",
+            detail=tuple(self.trouble.splitlines()),
+        )
+
+
+def _load(configuration: Any, kubeconfig: Path, context: str) -> str:
+    """Fill in the client's configuration; return what its loader complained of."""
+    from kubernetes.config import kube_config
+
+    files = [Path(one).expanduser() for one in str(kubeconfig).split(os.pathsep)]
+    if not any(one.is_file() for one in files):
+        raise PreflightError(f"there is no kubeconfig {kubeconfig}", hint="set KUBECONFIG or the profile's kubeconfig")
+    try:
+        merged: Any = kube_config.KubeConfigMerger(str(kubeconfig)).config  # type: ignore[no-untyped-call]  # not annotated
+        names = [str(one["name"]) for one in merged.value.get("contexts") or ()]
+    except Exception as error:  # PyYAML's, the client's or a plain TypeError: the file is wrong in one way or another
+        raise PreflightError(f"{kubeconfig} is not a kubeconfig: {_first_line(error)}") from None
+    if context not in names:
+        nearest = difflib.get_close_matches(context, names, n=1)
+        raise PreflightError(
+            f"{kubeconfig} has no context {context}",
+            hint=f"did you mean {nearest[0]}?" if nearest else None,
+            detail=(f"contexts there: {', '.join(sorted(names)) or 'none'}",),
+        )
+    try:
+        with _LOADING, _complaints() as said:
+            kube_config.load_kube_config(  # type: ignore[no-untyped-call]  # not annotated
+                str(kubeconfig), context, client_configuration=configuration
+            )
+    except Exception as error:
+        raise PreflightError(f"context {context} of {kubeconfig} is unusable: {_first_line(error)}") from None
+    return "\n".join(said)
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong and where, without the text around it, which may be a token."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"{getattr(error, 'problem', None) or 'not YAML'}, line {mark.line + 1}"
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _fingerprint(ca_file: str | None) -> str | None:
+    """SHA-256 over the CA's certificates; for one certificate that is what openssl prints."""
+    if not ca_file:
+        return None
+    try:
+        blocks = Path(ca_file).read_text(encoding="ascii").split(END)[:-1]
+        ders = [ssl.PEM_cert_to_DER_cert(BEGIN + block.rpartition(BEGIN)[2] + END) for block in blocks]
+    except (OSError, ValueError) as error:
+        raise PreflightError(f"the cluster's CA {ca_file} cannot be read: {error}") from error
+    return hashlib.sha256(b"".join(ders)).hexdigest()
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Catch what the client says to the root logger instead of raising it, a plugin's stderr included."""
+    said: list[str] = []
+
+    class Catch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    catch = Catch(logging.ERROR)
+    catch.addFilter(lambda record: record.module == "kube_config")
+    logging.getLogger().addHandler(catch)
+    try:
+        yield said
+    finally:
+        logging.getLogger().removeHandler(catch)

@@ -1,0 +1,77 @@
+"""helm 3 and 4: the one place where they differ."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.model import Command, Target
+
+
+@dataclass(frozen=True)
+class Helm:
+    """The helm program of a run and the release it works on."""
+
+    program: str
+    major: int  # 3 or 4
+    target: Target
+    release: str
+
+    def _command(self, *args: str, stdin: str | None = None) -> Command:
+        where = (
+            *("--kubeconfig", str(self.target.kubeconfig)),
+            *("--kube-context", self.target.context),
+            *("--namespace", self.target.namespace),
+        )
+        return Command((self.program, *args, *where), stdin=stdin)
+
+    def upgrade(self, chart: Path, values: str, *, timeout: float, history_max: int) -> Command:
+        """Install or upgrade without waiting for workloads: we judge those. The answer is the release as JSON."""
+        return self._command(
+            *("upgrade", self.release, str(chart), "--install", "--values", "-", "--reset-values"),
+            *("--timeout", f"{timeout:.0f}s", "--history-max", str(history_max), "--hide-notes", "--output", "json"),
+            *(("--wait=hookOnly",) if self.major >= 4 else ()),
+            stdin=values,
+        )
+
+    def rollback(self, revision: int, *, timeout: float, history_max: int) -> Command:
+        """Put a revision back, as a new revision."""
+        return self._command(
+            *("rollback", self.release, str(revision)),
+            *("--timeout", f"{timeout:.0f}s", "--history-max", str(history_max), "--cleanup-on-fail"),
+            *(("--wait=hookOnly",) if self.major >= 4 else ()),
+        )
+
+    def history(self) -> Command:
+        """All revisions helm keeps, as JSON."""
+        return self._command("history", self.release, "--max", "256", "--output", "json")
+
+    def manifest(self, revision: int) -> Command:
+        """What a revision put into the cluster."""
+        return self._command("get", "manifest", self.release, "--revision", str(revision))
+
+    def template(self, chart: Path, values: str) -> Command:
+        """Render the chart without a cluster."""
+        return Command(
+            (
+                *(self.program, "template", self.release, str(chart), "--values", "-"),
+                *("--namespace", self.target.namespace),
+            ),
+            stdin=values,
+        )
+
+
+def version(program: str) -> Command:
+    """`v4.3.1`, on helm 3 and 4 alike."""
+    return Command((program, "version", "--template", "{{.Version}}"))
+
+
+def supported(version: str) -> str | None:
+    """Why a helm version cannot be used, or None. 4.2.1 hangs on hooks (helm#32214, helm#32224)."""
+    try:
+        parts = tuple(int(part) for part in version.strip().lstrip("v").split("-")[0].split("+")[0].split("."))
+    except ValueError:
+        return f"`{version.strip()}` is no helm version"
+    if parts == (4, 2, 1):
+        return "helm 4.2.1 hangs on hooks (helm#32214)"
+    if parts < (3, 18) or (4,) <= parts < (4, 1, 2):
+        return f"helm {version.strip()} is too old"
+    return None

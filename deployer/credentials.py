@@ -1,0 +1,46 @@
+"""The job's environment over .env. The only dotenv import."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from deployer.errors import PreflightError, UsageError
+
+
+@dataclass(frozen=True)
+class Login:
+    """A registry login; never shown."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def variables(file: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """All variables a profile may name: those of `file`, if it is there, under those of the job."""
+    try:
+        values = dotenv_values(file, interpolate=False, encoding="utf-8") if file.exists() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from None
+    return {**{name: value for name, value in values.items() if value is not None}, **environ}
+
+
+def login(username: str | None, password: str | None, known: Mapping[str, str]) -> Login | None:
+    """The registry login under these variable names; None where the profile names none.
+
+    Raises PreflightError that lists the variables that are not set.
+    """
+    if username is None or password is None:
+        return None
+    require((username, password), known, what="the registry login")
+    return Login(known[username], known[password])
+
+
+def require(names: tuple[str, ...], known: Mapping[str, str], *, what: str) -> None:
+    """Raises PreflightError where one of the variables is not set or empty."""
+    absent = [name for name in names if not known.get(name)]
+    if absent:
+        raise PreflightError(
+            f"{what} needs variables that are not set: {', '.join(absent)}", hint="set them in the job or in .env"
+        )

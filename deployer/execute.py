@@ -1,0 +1,271 @@
+"""The one loop where a plan becomes deeds: the only part that changes the world."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer import release, rollout
+from deployer.commands.helm import Helm
+from deployer.credentials import Login
+from deployer.errors import DeadlineError, DeployError, ExitCode, IndeterminateError, PausedError, UnhealthyError
+from deployer.health.diagnosis import Diagnosis
+from deployer.health.verdict import Judgement, Verdict
+from deployer.model import Image
+from deployer.plan import values
+from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
+from deployer.process import ProgramFailed, Programs
+from deployer.profile import Profile
+from deployer.registry import Registry
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
+
+if TYPE_CHECKING:
+    from deployer.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The outside worlds of a run."""
+
+    programs: Programs
+    helm: Helm
+    cluster: "Cluster"
+    registry: Registry
+    login: Login | None = None
+
+
+@dataclass
+class _Run:
+    """What is known while a plan runs, and grows with each deed."""
+
+    plan: Plan
+    profile: Profile
+    project: Path
+    doors: Doors
+    tell: Callable[[Event], None]
+    image: Image | None
+    revision: int | None = None
+    manifest: str = ""
+    since: float = 0.0  # server time before helm started
+    changed: bool = False
+    stages: list[Stage] = field(default_factory=list)
+    judgements: tuple[Judgement, ...] = ()
+    diagnosis: Diagnosis | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
+    """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
+    began = time.monotonic()
+    run = _Run(plan, profile, project, doors, tell, plan.image)
+    for note in plan.notes:
+        tell(Notice(note))
+    error: DeployError | None = None
+    restored: int | None = None
+    try:
+        _steps(run, plan.steps)
+    except UnhealthyError as failure:
+        error = failure
+        restored = _recover(run)
+    except DeployError as failure:
+        error = failure
+    return Result(
+        plan=plan,
+        exit_code=error.exit_code if error else ExitCode.OK,
+        message=error.message if error else _healthy(run),
+        seconds=time.monotonic() - began,
+        stages=tuple(run.stages),
+        image=run.image,
+        revision=run.revision,
+        judgements=run.judgements,
+        diagnosis=run.diagnosis,
+        restored=restored,
+        changed=run.changed,
+        hint=_hint(run, error, restored),
+        detail=error.detail if error else (),
+        warnings=tuple(run.warnings),
+    )
+
+
+def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
+    """Run steps; neighbours with one stage name are one stage to people."""
+    stage, began, note = "", 0.0, ""
+    try:
+        for step in steps:
+            if step.stage != stage:
+                if stage:
+                    _finish(run, stage, began, note)
+                stage, began, note = step.stage, time.monotonic(), ""
+                run.tell(Started(stage))
+            note = _do(run, step) or note
+    except BaseException:
+        _finish(run, stage, began, "", ok=False)
+        raise
+    _finish(run, stage, began, note)
+
+
+def _finish(run: _Run, stage: str, began: float, note: str, *, ok: bool = True) -> None:
+    seconds = time.monotonic() - began
+    run.stages.append(Stage(stage, seconds, ok, note))
+    run.tell(Finished(stage, seconds, ok, note))
+
+
+def _do(run: _Run, step: Step) -> str:
+    """One deed; the answer is what a person should know of it."""
+    match step.deed:
+        case Run(command, failure, exit_code):
+            try:
+                run.doors.programs.run(command, lambda text: run.tell(Line(step.stage, text)))
+            except ProgramFailed as error:
+                raise _failed(failure, exit_code, error) from None
+            run.changed |= "push" in command.argv
+            return ""
+        case Pin(image):
+            digest = run.doors.registry.digest(image)
+            if digest is None:
+                raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
+            run.image = replace(image, digest=digest)
+            return digest
+        case PullSecret(name):
+            _pull_secret(run, name)
+            run.changed = True
+            return ""
+        case Upgrade(given):
+            return _upgrade(run, step.stage, given)
+        case Rollback(revision):
+            return _rollback(run, step.stage, revision)
+        case Verify():
+            return _verify(run)
+
+
+def _upgrade(run: _Run, stage: str, given: values.Values) -> str:
+    assert run.image is not None
+    pull_secret = run.profile.registry.pull_secret if run.doors.login else None
+    text = values.text(values.release(given, run.image, pull_secret))
+    settings = run.profile.release
+    chart = run.project / settings.chart
+    run.since = run.doors.cluster.server_time()
+    command = run.doors.helm.upgrade(chart, text, timeout=settings.timeout, history_max=settings.history_max)
+    run.changed = True
+    try:
+        answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)))
+    except ProgramFailed as error:
+        raise _failed("helm could not release the chart", ExitCode.FAILED, error) from None
+    run.revision, run.manifest = release.upgraded(answer)
+    return f"revision {run.revision}"
+
+
+def _rollback(run: _Run, stage: str, revision: int) -> str:
+    settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
+    run.since = run.doors.cluster.server_time()
+    command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
+    run.changed = True
+    try:
+        programs.run(command, lambda line: run.tell(Line(stage, line)))
+    except ProgramFailed as error:
+        raise _failed(f"helm could not put revision {revision} back", ExitCode.FAILED, error) from None
+    run.revision = release.history(programs, helm)[-1].number
+    run.manifest = programs.read(helm.manifest(run.revision))
+    return f"revision {run.revision} is what revision {revision} was"
+
+
+def _verify(run: _Run) -> str:
+    outcome = rollout.watch(
+        run.doors.cluster,
+        run.plan.target.namespace,
+        release.workloads(run.manifest),
+        since=run.since,
+        timeout=run.profile.release.timeout,
+        limits=run.profile.health,
+        tell=run.tell,
+    )
+    run.judgements = outcome.judgements
+    for judgement in outcome.judgements:
+        run.warnings.extend(judgement.warnings)
+    if outcome.verdict is Verdict.HEALTHY:
+        return "; ".join(judgement.summary for judgement in outcome.judgements)
+    run.diagnosis = outcome.diagnosis
+    if outcome.diagnosis:
+        run.tell(Diagnosed(outcome.diagnosis))
+    raise _verdict(outcome)
+
+
+def _verdict(outcome: rollout.Outcome) -> DeployError:
+    match outcome.verdict:
+        case Verdict.PAUSED:
+            return PausedError(outcome.headline, hint="kubectl rollout resume lets it go on")
+        case Verdict.INDETERMINATE:
+            return IndeterminateError(
+                outcome.headline, hint="nothing was rolled back; `deploy status` tells when the cluster answers again"
+            )
+        case Verdict.PROGRESSING:
+            return DeadlineError(
+                outcome.headline, hint="it may only be slow: see `deploy status`, or raise release.timeout"
+            )
+        case _:
+            return UnhealthyError(outcome.headline)
+
+
+def _recover(run: _Run) -> int | None:
+    """Put the good revision back; the revision that serves again, or None."""
+    plan, judgements, failed = run.plan, run.judgements, run.revision
+    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback)]
+    if not deeds:
+        return None
+    good, diagnosis = deeds[0].revision, run.diagnosis
+    try:
+        _steps(run, plan.recovery)
+        return good
+    except DeployError as error:
+        run.warnings.append(f"revision {good} could not be put back: {error.message}")
+        run.tell(Notice(run.warnings[-1], Severity.WARNING))
+        return None
+    finally:
+        run.judgements, run.diagnosis, run.revision = judgements, diagnosis, failed
+
+
+def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
+    if not isinstance(error, UnhealthyError):
+        return error.hint if error else None
+    if restored is not None:
+        return f"revision {restored} serves again; deploy anew when the cause is mended"
+    target, name = run.plan.target, run.plan.release
+    if run.plan.previous is None:
+        return (
+            "the first revision has nothing before it, so it is left in place; remove it with: "
+            f"helm uninstall {name} --namespace {target.namespace} --kube-context {target.context}"
+        )
+    return f"the failed revision is left in place; `deploy rollback --env {run.plan.environment}` puts the last good back"
+
+
+def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
+    failure = DeployError(message, detail=error.detail)
+    failure.exit_code = exit_code
+    return failure
+
+
+def _healthy(run: _Run) -> str:
+    name = f"{run.plan.release} in {run.plan.target.namespace}"
+    return f"{name} is healthy" + (f" at revision {run.revision}" if run.revision else "")
+
+
+def _pull_secret(run: _Run, name: str) -> None:
+    login, namespace = run.doors.login, run.plan.target.namespace
+    assert login is not None
+    host = run.doors.registry.url.partition("/")[0]
+    pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
+    config = json.dumps({"auths": {host: {"username": login.username, "password": login.password, "auth": pair}}})
+    run.doors.cluster.apply(
+        f"/api/v1/namespaces/{namespace}/secrets/{name}",
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "deploy"}},
+            "type": "kubernetes.io/dockerconfigjson",
+            "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
+        },
+    )
+    run.tell(Notice(f"image pull secret {name} is up to date in {namespace}"))

@@ -1,0 +1,69 @@
+"""The nouns every layer speaks. Frozen: a fact does not change after it was learned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Values = Mapping[str, Any]
+"""Helm values: maps, lists and scalars as JSON knows them."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to run, as data. Secrets travel in `stdin` alone, so a command may always be shown."""
+
+    argv: tuple[str, ...]
+    stdin: str | None = field(default=None, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a registry. `digest` ("sha256:…") is known once the registry has it."""
+
+    registry: str  # host[:port]
+    repository: str
+    tag: str
+    digest: str | None = None
+
+    @property
+    def tagged(self) -> str:
+        """`registry/repository:tag`, the name docker builds and pushes."""
+        return f"{self.registry}/{self.repository}:{self.tag}"
+
+    @property
+    def reference(self) -> str:
+        """`registry/repository:tag@sha256:…`, the name that is deployed."""
+        return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a release lives. The current context of a kubeconfig is never used."""
+
+    kubeconfig: Path
+    context: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One line of `helm history`, with the verdict on record."""
+
+    number: int
+    status: str  # helm's word: deployed, superseded, failed, pending-upgrade, …
+    updated: str
+    chart: str
+    description: str = ""
+    verdict: str | None = None  # None where no verdict is on record: somebody else's release
+
+    @property
+    def origin(self) -> int:
+        """The revision whose content this one has: itself, or the one that a rollback put back.
+
+        Helm names it in the description alone: `Rollback to 3`.
+        """
+        words = self.description.split()
+        return int(words[2]) if words[:2] == ["Rollback", "to"] and len(words) > 2 and words[2].isdigit() else self.number

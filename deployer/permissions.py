@@ -1,0 +1,50 @@
+"""What a release needs to be allowed, as questions for the API server. docs/permissions.md says the same for people."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Access:
+    """One thing the API server may allow or not: the `resourceAttributes` of a SelfSubjectAccessReview."""
+
+    verb: str
+    resource: str  # plural, with its subresource: "pods/log"
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+RECORDS = tuple(Access(verb, "secrets") for verb in ("get", "list", "create", "update", "patch", "delete"))
+"""Helm keeps its revisions in Secrets."""
+
+WATCHING = (
+    Access("list", "pods"),
+    Access("watch", "pods"),
+    Access("list", "deployments", "apps"),
+    Access("watch", "deployments", "apps"),
+    Access("list", "replicasets", "apps"),
+    Access("watch", "replicasets", "apps"),
+)
+"""Without these a rollout cannot be judged. Events and logs only make a diagnosis better, so their lack is no error."""
+
+
+def needed(manifest: Iterable[Mapping[str, Any]]) -> tuple[Access, ...]:
+    """Everything that releasing these objects takes."""
+    kinds = {(item.get("apiVersion", "v1"), item.get("kind", "")) for item in manifest}
+    objects = (
+        Access(verb, plural(kind), api.rpartition("/")[0])
+        for api, kind in sorted(kinds)
+        for verb in ("get", "create", "patch")
+    )
+    return tuple(dict.fromkeys((*RECORDS, *objects, *WATCHING)))
+
+
+def plural(kind: str) -> str:
+    """The resource name of a kind: Ingress → ingresses, NetworkPolicy → networkpolicies."""
+    name = kind.lower()
+    if name.endswith("y") and name[-2] not in "aeiou":
+        return name[:-1] + "ies"
+    return name + ("es" if name.endswith(("s", "x", "ch")) else "s")

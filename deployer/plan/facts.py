@@ -1,0 +1,30 @@
+"""What a plan is made from: everything that was asked before the first deed."""
+
+from dataclasses import dataclass
+
+from deployer.model import Image, Revision
+
+
+@dataclass(frozen=True)
+class Source:
+    """The git tree that the image is built from."""
+
+    sha: str  # full
+    branch: str  # empty on a detached HEAD
+    tags: tuple[str, ...]  # of HEAD, the highest version first
+    dirty: tuple[str, ...]  # files that differ from HEAD, as `git status` names them
+    tree: str  # hash of the build context as it is on disk
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is true before the first deed."""
+
+    image: Image  # its digest is set where the registry has the image already
+    history: tuple[Revision, ...]  # oldest first; empty where there is no release yet
+    source: Source | None = None  # None outside a git repository
+
+
+def current(history: tuple[Revision, ...]) -> Revision | None:
+    """The newest revision, whatever became of it."""
+    return history[-1] if history else None

@@ -1,0 +1,74 @@
+"""What a plan is made of: deeds as data."""
+
+from dataclasses import dataclass, field
+
+from deployer.errors import ExitCode
+from deployer.model import Command, Image, Target, Values
+
+
+@dataclass(frozen=True)
+class Run:
+    """Start a program and show its output. Exit code other than 0 ends the plan with `failure`."""
+
+    command: Command
+    failure: str  # what to say when it fails: "docker could not build the image"
+    exit_code: ExitCode = ExitCode.FAILED
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Ask the registry for the digest of what was pushed."""
+
+    image: Image
+
+
+@dataclass(frozen=True)
+class PullSecret:
+    """Create or refresh the image pull secret from the run's registry login."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """`helm upgrade --install` with these values and the image of the run."""
+
+    values: Values = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """`helm rollback` to a revision."""
+
+    revision: int
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Watch the release's workloads until a verdict."""
+
+
+Deed = Run | Pin | PullSecret | Upgrade | Rollback | Verify
+
+
+@dataclass(frozen=True)
+class Step:
+    """One deed under the name people see."""
+
+    stage: str
+    deed: Deed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, in order; and what is done when the rollout is judged failed."""
+
+    verb: str
+    environment: str
+    target: Target
+    release: str
+    steps: tuple[Step, ...]
+    image: Image | None = None  # what the release will run; its digest may still be unknown
+    recovery: tuple[Step, ...] = ()  # after a failed rollout
+    previous: int | None = None  # the revision that runs now
+    notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"

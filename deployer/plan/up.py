@@ -1,0 +1,83 @@
+"""`deploy up`: from a commit to a judged release."""
+
+from pathlib import Path
+
+from deployer.commands import docker
+from deployer.errors import ExitCode, PreflightError
+from deployer.model import Command, Target, Values
+from deployer.plan import rollback
+from deployer.plan.facts import Facts, current
+from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
+from deployer.profile import Profile
+
+
+def up(
+    environment: str,
+    profile: Profile,
+    facts: Facts,
+    *,
+    project: Path,
+    target: Target,
+    values: Values,
+    login: Command | None,
+) -> Plan:
+    """The plan of an `up`. Raises PreflightError where a guard of the profile says no."""
+    _guard(profile, facts)
+    image, history = facts.image, facts.history
+    deployed = current(history)
+    steps: list[Step] = []
+    notes: list[str] = []
+    if image.digest:
+        notes.append(f"{image.tagged} is in the registry already: not built")
+    else:
+        steps += _build(profile, facts, project, login)
+    if profile.registry.pull_secret and login:
+        steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
+    steps += [Step("release", Upgrade(values)), Step("rollout", Verify())]
+    good = rollback.last_good(history)
+    recovery: tuple[Step, ...] = ()
+    if profile.rollback.automatic and good:
+        recovery = rollback.steps(good.number)
+    return Plan(
+        verb="up",
+        environment=environment,
+        target=target,
+        release=profile.release.name,
+        steps=tuple(steps),
+        image=image,
+        recovery=recovery,
+        previous=deployed.number if deployed else None,
+        notes=tuple(notes),
+    )
+
+
+def _build(profile: Profile, facts: Facts, project: Path, login: Command | None) -> list[Step]:
+    program, settings, image = profile.tools.docker, profile.image, facts.image
+    arguments = {**settings.build_args, "VERSION": image.tag}
+    if facts.source:
+        arguments["REVISION"] = facts.source.sha
+    build = docker.build(
+        program,
+        image,
+        context=project / settings.context,
+        dockerfile=project / settings.dockerfile if settings.dockerfile else None,
+        arguments=arguments,
+    )
+    steps = [Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD))] if login else []
+    return [
+        *steps,
+        Step("build", Run(build, "the image could not be built", ExitCode.BUILD)),
+        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
+        Step("push", Pin(image)),
+    ]
+
+
+def _guard(profile: Profile, facts: Facts) -> None:
+    dirty = facts.source.dirty if facts.source else ()
+    if profile.guards.clean_tree and dirty:
+        raise PreflightError(
+            f"the git tree has {len(dirty)} uncommitted change{'s' if len(dirty) > 1 else ''}, "
+            "and this environment deploys commits only (guards.cleanTree)",
+            detail=dirty[:10],
+            hint="commit or stash them",
+        )

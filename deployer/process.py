@@ -1,0 +1,115 @@
+"""The only module that starts programs."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO
+
+from deployer.errors import DeployError, PreflightError
+from deployer.model import Command
+
+TAIL = 40
+"""Lines of a failed program's output that its error keeps."""
+
+GRACE = 10.0
+"""Seconds a program gets between SIGTERM and SIGKILL: helm needs them to mark its release failed."""
+
+
+class ProgramFailed(DeployError):
+    """A program ended with a code other than 0; `detail` is the end of its output."""
+
+    def __init__(self, command: Command, code: int, tail: tuple[str, ...]) -> None:
+        name = os.path.basename(command.argv[0])
+        super().__init__(f"{name} {command.argv[1]} ended with code {code}", detail=tail)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Programs under an environment of the run's own.
+
+    `HELM_*` and `KUBECONFIG` of the surrounding job never reach a program, so they cannot redirect a deploy;
+    nor do the variables that hold secrets, since what a program needs of them goes in on stdin.
+    """
+
+    environ: Mapping[str, str] = field(repr=False)
+    secrets: frozenset[str] = frozenset()  # names of variables to withhold
+
+    def run(self, command: Command, on_line: Callable[[str], None]) -> None:
+        """Do something: both streams go to `on_line`. Raises ProgramFailed, or PreflightError if it is not there."""
+        self._start(command, on_line, on_line)
+
+    def read(self, command: Command, on_line: Callable[[str], None] = lambda line: None) -> str:
+        """Ask something: stdout is the answer, stderr goes to `on_line`. Raises as `run` does."""
+        answer: list[str] = []
+        self._start(command, answer.append, on_line)
+        return "\n".join(answer)
+
+    def _start(self, command: Command, on_out: Callable[[str], None], on_err: Callable[[str], None]) -> None:
+        tail: deque[str] = deque(maxlen=TAIL)
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=command.cwd,
+                env={**self._environment(), **command.env},
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                # A group of its own: Ctrl-C on a terminal reaches us alone, and we end helm politely.
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise PreflightError(f"`{command.argv[0]}` is not installed or not on PATH") from None
+        except PermissionError:
+            raise PreflightError(f"`{command.argv[0]}` is not executable") from None
+
+        def follow(stream: IO[str], tell: Callable[[str], None]) -> None:
+            for line in stream:
+                text = line.rstrip("\r\n")
+                tail.append(text)
+                tell(text)
+
+        readers = [
+            threading.Thread(target=follow, args=(stream, tell), daemon=True)
+            for stream, tell in ((process.stdout, on_out), (process.stderr, on_err))
+        ]
+        try:
+            for reader in readers:
+                reader.start()
+            if process.stdin is not None:
+                # A program that ends before it read everything is judged by its exit code.
+                with suppress(BrokenPipeError), process.stdin:
+                    process.stdin.write(command.stdin or "")
+            code = process.wait()
+            for reader in readers:
+                reader.join()
+        except BaseException:
+            _end(process)
+            raise
+        if code != 0:
+            raise ProgramFailed(command, code, tuple(tail))
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in self.environ.items()
+            if not name.startswith("HELM_") and name != "KUBECONFIG" and name not in self.secrets
+        }
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program and its children: politely, then not."""
+    for signal_number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience)
+            return

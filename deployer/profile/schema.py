@@ -1,0 +1,130 @@
+"""The profile's shape. With load.py the only pydantic import."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+
+from deployer.health.limits import Limits
+
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+
+
+def seconds(value: Any) -> Any:
+    """`5m`, `1h30m`, `90s` or a number of seconds. Raises ValueError where it is none of these."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("a duration is expected, such as 90s, 5m or 1h30m")
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if not value or not match:
+        raise ValueError(f"`{value}` is not a duration; write it as 90s, 5m or 1h30m")
+    return int(match["h"] or 0) * 3600 + int(match["m"] or 0) * 60 + int(match["s"] or 0)
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
+Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=False)
+
+
+class Identity(_Section):
+    """Which cluster the context must lead to. What is given must match; context names prove nothing."""
+
+    server: str | None = Field(None, description="URL of the API server, as in the kubeconfig")
+    ca_sha256: str | None = Field(None, description="SHA-256 fingerprint of the cluster's CA certificate, hex")
+    uid: str | None = Field(None, description="uid of the namespace kube-system")
+
+
+class Target(_Section):
+    """Where the release lives."""
+
+    kubeconfig: str = Field("~/.kube/config", description="kubeconfig file; relative to the folder of the profiles")
+    context: str = Field(description="context in the kubeconfig; the current context is never used")
+    namespace: DnsLabel = Field(description="namespace of the release; it must exist")
+    identity: Identity = Field(default_factory=Identity, description="which cluster this must be")
+
+
+class Registry(_Section):
+    """Where the image is pushed to."""
+
+    url: Host = Field(description="host[:port] of the registry, without a scheme")
+    username_variable: Variable | None = Field(None, description="variable of the job or .env that holds the user")
+    password_variable: Variable | None = Field(None, description="variable of the job or .env that holds the password")
+    pull_secret: DnsLabel | None = Field(None, description="image pull secret to create from the login, if any")
+
+
+class ImageSettings(_Section):
+    """How the image is built and named."""
+
+    repository: Repository = Field(description="repository in the registry")
+    context: Path = Field(Path("service"), description="build context, relative to the project folder")
+    dockerfile: Path | None = Field(None, description="Dockerfile; by default the one in the context")
+    tag: Literal["branch", "commit", "version"] = Field(
+        "commit", description="branch: BRANCH-SHA; commit: SHA; version: the git tag of HEAD"
+    )
+    build_args: dict[str, str] = Field(default_factory=dict, description="build arguments; never a secret")
+
+
+class Release(_Section):
+    """The Helm release."""
+
+    name: ReleaseName = Field(description="name of the release")
+    chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
+    timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
+    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))
+class Health(Limits):
+    """The rollout rules' limits and graces, in the profile's spelling."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return seconds(value) if isinstance(value, str) else value
+
+
+class Rollback(_Section):
+    """What happens after a failed rollout."""
+
+    automatic: bool = Field(True, description="put the last good revision back when the rollout is judged failed")
+
+
+class Guards(_Section):
+    """What must be true before anything is touched."""
+
+    clean_tree: bool = Field(False, description="refuse a git tree with uncommitted changes")
+
+
+class Tools(_Section):
+    """The programs to run."""
+
+    helm: str = Field("helm", description="helm 3 or 4: a name on PATH, or a path")
+    docker: str = Field("docker", description="the docker CLI: a name on PATH, or a path")
+
+
+class Profile(_Section):
+    """One environment, all layers merged and filled in."""
+
+    target: Target
+    registry: Registry
+    image: ImageSettings
+    release: Release
+    health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
+    rollback: Rollback = Field(default_factory=Rollback)
+    guards: Guards = Field(default_factory=Guards)
+    tools: Tools = Field(default_factory=Tools)
+    secrets: dict[str, Variable] = Field(
+        default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"
+    )
+    values: dict[str, Any] = Field(default_factory=dict, description="Helm values of the chart")

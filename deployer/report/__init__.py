@@ -1,0 +1,1 @@
+"""Every word a person or a job reads."""

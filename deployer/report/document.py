@@ -1,0 +1,70 @@
+"""For machines: one JSON document on stdout. docs/json-output.md has its shape; `schema` names its version."""
+
+import dataclasses
+import json
+from typing import Any
+
+from deployer.errors import DeployError, ExitCode
+from deployer.result import Result
+
+SCHEMA = "deploy/v1"
+
+
+def result(found: Result) -> dict[str, Any]:
+    """A finished run."""
+    plan, image = found.plan, found.image
+    return {
+        "schema": SCHEMA,
+        "verb": plan.verb,
+        "environment": plan.environment,
+        "outcome": found.exit_code.name.lower(),
+        "exitCode": int(found.exit_code),
+        "message": found.message,
+        "hint": found.hint,
+        "changed": found.changed,
+        "seconds": round(found.seconds, 3),
+        "release": {
+            "name": plan.release,
+            "namespace": plan.target.namespace,
+            "context": plan.target.context,
+            "revision": found.revision,
+            "previous": plan.previous,
+            "restored": found.restored,
+        },
+        "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
+        "stages": [dataclasses.asdict(stage) for stage in found.stages],
+        "workloads": [_judgement(judgement) for judgement in found.judgements],
+        "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
+        "warnings": list(found.warnings),
+        "detail": list(found.detail),
+    }
+
+
+def error(verb: str, environment: str | None, problem: DeployError) -> dict[str, Any]:
+    """A run that ended before its first deed."""
+    return {
+        "schema": SCHEMA,
+        "verb": verb,
+        "environment": environment,
+        "outcome": ExitCode(problem.exit_code).name.lower(),
+        "exitCode": int(problem.exit_code),
+        "message": problem.message,
+        "hint": problem.hint,
+        "detail": list(problem.detail),
+        "changed": False,
+    }
+
+
+def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str, Any]:
+    """Every check of an environment: "ok", or what is wrong."""
+    outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
+    return {"schema": SCHEMA, "verb": "doctor", "environment": environment, **outcome, "checks": checks}
+
+
+def text(document: dict[str, Any]) -> str:
+    """The document as people can read it too."""
+    return json.dumps(document, indent=2, ensure_ascii=False, default=str)
+
+
+def _judgement(judgement: Any) -> dict[str, Any]:
+    return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}

@@ -1,0 +1,33 @@
+"""Ask git what there is to deploy. Reads only."""
+
+import tempfile
+from pathlib import Path
+
+from deployer.commands import git
+from deployer.errors import PreflightError
+from deployer.plan.facts import Source
+from deployer.process import ProgramFailed, Programs
+
+
+def source(programs: Programs, project: Path, context: Path) -> Source | None:
+    """The git tree around `project`; None where git or a first commit is missing. `context` is what gets built."""
+    try:
+        sha = programs.read(git.head(project))
+    except (ProgramFailed, PreflightError):
+        return None
+    changes = programs.read(git.changes(project, ".")).splitlines()
+    return Source(
+        sha=sha,
+        branch=programs.read(git.branch(project)).strip(),
+        tags=tuple(programs.read(git.tags(project)).split()),
+        dirty=tuple(line[3:] for line in changes),
+        tree=_tree(programs, project, context) if changes else "",
+    )
+
+
+def _tree(programs: Programs, project: Path, context: Path) -> str:
+    """A hash of the build context as it is on disk; git's own index stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="deploy-index-") as folder:
+        index = Path(folder) / "index"
+        programs.run(git.stage(project, index, str(context)), lambda line: None)
+        return programs.read(git.tree(project, index))

@@ -1,0 +1,1 @@
+"""Layers of YAML in, effective values out. Pure."""

@@ -1,0 +1,111 @@
+"""Events, asked for only where something seems stuck: they cost the API server more than any other list."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from deployer import cluster as api
+from deployer.cluster import Json
+from deployer.health.verdict import Object, Snapshot
+from deployer.watch.pace import Pace
+
+LONGEST = 10.0  # the same object's events are asked for at most this many seconds apart
+
+
+@dataclass(frozen=True)
+class Happened:
+    """The events of one object."""
+
+    uid: str
+    events: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class EventsRefused:
+    """We may not read events."""
+
+    reason: str
+
+
+class EventFeed(threading.Thread):
+    """Looks at the newest snapshot now and then, and asks for the events of what is not well, one request a second."""
+
+    def __init__(
+        self, cluster: api.Cluster, namespace: str, pace: Pace, say: Callable[[Happened | EventsRefused], None]
+    ) -> None:
+        super().__init__(name="watch Event", daemon=True)
+        self._cluster = cluster
+        self._path = api.path("Event", namespace)
+        self._pace = pace
+        self._say = say
+        self._seen = Snapshot()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Ask until stopped, or until events turn out to be forbidden."""
+        times: dict[str, int] = {}
+        due: dict[str, float] = {}
+        clock = 0.0
+        while not self._ended.wait(self._pace.events):
+            clock += self._pace.events
+            if not self._seen.objects:
+                continue
+            try:
+                stuck = unwell(self._seen, self._cluster.server_time(), self._pace.doubt)
+            except api.ClusterError:
+                continue
+            uid = min((one for one in stuck if due.get(one, 0.0) <= clock), key=lambda one: due.get(one, 0.0), default=None)
+            if uid is None:
+                continue
+            times[uid] = times.get(uid, 0) + 1
+            due[uid] = clock + min(LONGEST, self._pace.doubt * times[uid])
+            try:
+                items, _ = self._cluster.list(self._path, field_selector=f"involvedObject.uid={uid}")
+            except api.Forbidden as error:
+                self._say(EventsRefused(error.message))
+                return
+            except api.ClusterError:  # the feeds will notice if it lasts
+                continue
+            self._say(Happened(uid, {one["metadata"]["uid"]: api.identify(one, "Event") for one in items}))
+
+    def look(self, snapshot: Snapshot) -> None:
+        """This is how things stand."""
+        self._seen = snapshot
+
+    def stop(self) -> None:
+        """End soon."""
+        self._ended.set()
+
+
+def unwell(snapshot: Snapshot, now: float, doubt: float) -> list[str]:
+    """The uids of pods and controllers that events could say more about, newest first."""
+    pods = [one for one in snapshot.of("Pod") if _troubled(one)]
+    owners = [one for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job") for one in snapshot.of(kind) if _short(one)]
+    old_enough = [one for one in owners + pods if now - _created(one) >= doubt]
+    return [str(one["metadata"]["uid"]) for one in sorted(old_enough, key=_created, reverse=True)]
+
+
+def _troubled(pod: Object) -> bool:
+    """Not ready although it should be, or restarted."""
+    status = pod.get("status") or {}
+    if pod["metadata"].get("deletionTimestamp") or status.get("phase") == "Succeeded":
+        return False
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
+    return not ready or any(one.get("restartCount") for one in status.get("containerStatuses") or ())
+
+
+def _short(owner: Object) -> bool:
+    """It wants more pods than it has."""
+    spec, status = owner.get("spec") or {}, owner.get("status") or {}
+    if owner["metadata"].get("deletionTimestamp"):
+        return False
+    if owner["kind"] == "DaemonSet":
+        return bool(status.get("desiredNumberScheduled", 0) > status.get("currentNumberScheduled", 0))
+    if owner["kind"] == "Job":
+        return not any(status.get(word) for word in ("active", "ready", "succeeded", "failed", "conditions"))
+    return bool(spec.get("replicas", 1) > status.get("replicas", 0))
+
+
+def _created(item: Object) -> float:
+    return datetime.fromisoformat(item["metadata"]["creationTimestamp"]).timestamp()

@@ -1,0 +1,204 @@
+"""The decision loop: what the feeds say becomes snapshots, judged in the caller's thread."""
+
+import dataclasses
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deployer import cluster as api
+from deployer.health.verdict import Judgement, Snapshot, Verdict
+from deployer.watch.events import EventFeed, EventsRefused, Happened
+from deployer.watch.feed import Feed, Listed, Message, Refused
+from deployer.watch.known import Known
+from deployer.watch.notice import Degraded, Notice
+from deployer.watch.outage import Outage
+from deployer.watch.pace import Pace
+from deployer.watch.selection import Selection
+
+Judge = Callable[[Snapshot, float], Judgement]
+"""What is known, and the server's time less all outages → the verdict over one workload."""
+
+Tell = Callable[[Judgement | Notice], None]
+
+
+class Ended(StrEnum):
+    """Why the wait is over."""
+
+    SETTLED = "settled"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended. `verdict` is that of all workloads together; `snapshot` is what it was based on."""
+
+    ended: Ended
+    verdict: Verdict
+    judgements: tuple[Judgement, ...]
+    snapshot: Snapshot
+    unreachable: str | None = None  # why the API could not be asked, when that is why there is no verdict
+
+
+def follow(
+    cluster: api.Cluster,
+    selection: Selection,
+    judges: Sequence[Judge],
+    *,
+    deadline: float,
+    tell: Tell = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
+    pace: Pace = Pace(),  # noqa: B008  # frozen
+) -> Outcome:
+    """Wait until every workload is judged healthy, failed or paused, or one has failed; `deadline` is in `clock`'s time.
+
+    A verdict that ends the wait always rests on lists read after it was first reached. While a kind cannot be read nothing is
+    judged, and that time does not count against any grace.
+    """
+    inbox: Inbox = queue.SimpleQueue()
+    feeds = [Feed(cluster, selection.namespace, source, pace, inbox.put) for source in selection.sources]
+    events = EventFeed(cluster, selection.namespace, pace, inbox.put)
+    try:
+        for thread in (*feeds, events):
+            thread.start()
+        return _Loop(cluster, inbox, Known(feeds), events, judges, tell, clock, pace).run(deadline, cancelled)
+    finally:
+        for thread in (*feeds, events):
+            thread.stop()
+        for thread in (*feeds, events):
+            thread.join(timeout=0.05)  # one that still waits for an answer is a daemon and ends with it
+
+
+Inbox = queue.SimpleQueue[Message | Happened | EventsRefused]
+
+
+class _Loop:
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        inbox: Inbox,
+        known: Known,
+        events: EventFeed,
+        judges: Sequence[Judge],
+        tell: Tell,
+        clock: Callable[[], float],
+        pace: Pace,
+    ) -> None:
+        self._cluster = cluster
+        self._inbox = inbox
+        self._known = known
+        self._events = events
+        self._judges = judges
+        self._tell = tell
+        self._clock = clock
+        self._pace = pace
+        self._outage = Outage(tell, patience=pace.outage)
+        self._snapshot = Snapshot()
+        self._judgements: tuple[Judgement, ...] = ()
+        self._told: dict[int, Judgement] = {}
+        self._degraded: set[tuple[str, str]] = set()
+        self._judged_at = 0.0  # the server's time; never goes back
+        self._recheck = 0.0
+        self._asked: dict[Feed, int] | None = None  # lists that have to be read again before a verdict counts
+
+    def run(self, deadline: float, cancelled: Callable[[], bool]) -> Outcome:
+        """Receive, judge, tell, until it is over."""
+        while True:
+            now = self._clock()
+            if cancelled():
+                return self._outcome(Ended.CANCELLED, now)
+            if now >= deadline + (self._pace.outage if self._asked else 0.0):
+                return self._outcome(Ended.DEADLINE, now)
+            wake = now + self._pace.tick if self._blind else min(self._recheck, now + self._pace.tick)
+            changed = self._receive(min(deadline, wake) - now)
+            now = self._clock()
+            self._outage.note(self._known.trouble, now)
+            if self._known.trouble is not None:
+                self._asked = None
+            if self._asked is not None and self._known.confirmed(self._asked):
+                changed, confirmed = True, True
+            if self._blind or not (changed or now >= self._recheck):
+                continue
+            if self._decide(now):
+                return self._outcome(Ended.SETTLED, now)
+
+    @property
+    def _blind(self) -> bool:
+        return self._asked is not None or self._known.trouble is not None or not self._known.complete
+
+    def _receive(self, timeout: float) -> bool:
+        """Wait for a message, then take all that come with it: changes come in bursts."""
+        try:
+            self._take(self._inbox.get(timeout=max(0.0, timeout)))
+        except queue.Empty:
+            return False
+        until = time.monotonic() + self._pace.burst
+        while (left := until - time.monotonic()) > 0:
+            try:
+                self._take(self._inbox.get(timeout=left))
+            except queue.Empty:
+                break
+        return True
+
+    def _take(self, message: Message | Happened | EventsRefused) -> None:
+        was_lost = self._known.trouble is not None
+        self._known.take(message)
+        match message:
+            case Listed() if was_lost:
+                self._known.retry()
+            case Refused(feed, verb, reason, _):
+                self._degrade(feed.source.kind, verb, reason)
+            case EventsRefused(reason):
+                self._degrade("Event", "list", reason)
+
+    def _degrade(self, kind: str, verb: str, reason: str) -> None:
+        if (kind, verb) not in self._degraded:
+            self._degraded.add((kind, verb))
+            self._tell(Degraded(kind, verb, reason))
+
+    def _decide(self, now: float) -> bool:
+        """Judge what is known; true when that ends the wait."""
+        self._judged_at = max(self._judged_at, self._cluster.server_time() - self._outage.total(now))
+        self._snapshot = self._known.snapshot()
+        self._events.look(self._snapshot)
+        self._judgements = tuple(judge(self._snapshot, self._judged_at) for judge in self._judges)
+        self._recheck = now + min((max(one.recheck, 0.02) for one in self._judgements if one.recheck is not None), default=3600.0)
+        over = settled(self._judgements)
+        if over and self._asked is None:
+            self._asked = self._known.refresh()
+            return False
+        self._asked = None
+        for index, one in enumerate(self._judgements):
+            steady = dataclasses.replace(one, recheck=None)
+            if self._told.get(index) != steady:
+                self._told[index] = steady
+                self._tell(one)
+        return over
+
+    def _outcome(self, ended: Ended, now: float) -> Outcome:
+        unreachable = self._known.trouble
+        if unreachable is None and not self._known.complete:
+            unreachable = "the API has not answered yet"
+        if unreachable is None and self._outage.over_for(now) < self._pace.relist:
+            unreachable = "the API has only just come back"
+        if ended is Ended.SETTLED:
+            unreachable = None
+        verdict = Verdict.INDETERMINATE if unreachable else together(self._judgements)
+        if ended is not Ended.SETTLED and verdict in (Verdict.HEALTHY, Verdict.FAILED, Verdict.PAUSED):
+            verdict = Verdict.PROGRESSING  # reached, but not confirmed
+        return Outcome(ended, verdict, self._judgements, self._snapshot, unreachable)
+
+
+def settled(judgements: Sequence[Judgement]) -> bool:
+    """Nothing more to wait for: one failed, or all have come to an end."""
+    verdicts = {one.verdict for one in judgements}
+    return Verdict.FAILED in verdicts or verdicts <= {Verdict.HEALTHY, Verdict.PAUSED}
+
+
+def together(judgements: Sequence[Judgement]) -> Verdict:
+    """One verdict for many: the worst counts."""
+    order = (Verdict.FAILED, Verdict.INDETERMINATE, Verdict.PROGRESSING, Verdict.PAUSED, Verdict.HEALTHY)
+    return min((one.verdict for one in judgements), key=order.index, default=Verdict.HEALTHY)

@@ -1,0 +1,94 @@
+"""Which objects a rollout is made of."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployer import cluster as api
+from deployer.health.verdict import Workload
+
+_CHILDREN = {
+    "Deployment": ("ReplicaSet", "Pod"),
+    "StatefulSet": ("ControllerRevision", "Pod"),
+    "DaemonSet": ("ControllerRevision", "Pod", "Node"),
+    "ReplicaSet": ("Pod",),
+    "Job": ("Pod",),
+    "Pod": (),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One list+watch: a kind, narrowed by selectors."""
+
+    kind: str
+    labels: str | None = None
+    fields: str | None = None
+
+    @property
+    def needed(self) -> bool:
+        """A verdict needs it; the others only explain."""
+        return self.kind not in ("Node", "PersistentVolumeClaim")
+
+    @property
+    def watched(self) -> bool:
+        """Nodes change every few seconds and matter little: they are only listed now and then."""
+        return self.kind != "Node"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to read of a namespace."""
+
+    namespace: str
+    sources: tuple[Source, ...]
+
+
+def select(namespace: str, workloads: Iterable[Workload], labels: str) -> Selection:
+    """Workloads whose pods share labels, as those of a helm release do: "app.kubernetes.io/instance=web".
+
+    None of them needs to exist yet. A Job's pods are found by the Job's name instead.
+    """
+    wanted = tuple(workloads)
+    sources: dict[Source, None] = {}
+    for kind in dict.fromkeys(one.kind for one in wanted):
+        names = [one.name for one in wanted if one.kind == kind]
+        sources[_own(kind, names, labels)] = None
+        pods = f"batch.kubernetes.io/job-name in ({','.join(names)})" if kind == "Job" else labels
+        sources |= dict.fromkeys(_children(kind, pods))
+    return Selection(namespace, tuple(sources))
+
+
+def discover(cluster: api.Cluster, namespace: str, workloads: Iterable[Workload]) -> Selection:
+    """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not."""
+    sources: dict[Source, None] = {}
+    for one in workloads:
+        found = cluster.get(api.path(one.kind, namespace, one.name))
+        sources[_own(one.kind, [one.name], "")] = None
+        sources |= dict.fromkeys(_children(one.kind, _written(found.get("spec", {}).get("selector") or {})))
+    return Selection(namespace, tuple(sources))
+
+
+def _own(kind: str, names: list[str], labels: str) -> Source:
+    return Source(kind, fields=f"metadata.name={names[0]}") if len(names) == 1 else Source(kind, labels=labels)
+
+
+def _children(kind: str, labels: str) -> list[Source]:
+    return [Source(child, labels=None if child == "Node" else labels) for child in _CHILDREN[kind]]
+
+
+def _written(selector: Mapping[str, Any]) -> str:
+    """A selector object in the words of a query."""
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for one in selector.get("matchExpressions") or ():
+        key, values = one["key"], ",".join(one.get("values") or ())
+        match one["operator"]:
+            case "In":
+                terms.append(f"{key} in ({values})")
+            case "NotIn":
+                terms.append(f"{key} notin ({values})")
+            case "Exists":
+                terms.append(key)
+            case "DoesNotExist":
+                terms.append(f"!{key}")
+    return ",".join(terms)
