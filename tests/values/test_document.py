@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from deployer.errors import UsageError
+from deployer.values.document import parse, scalar
+
+
+def test_remembers_lines() -> None:
+    document = parse(Path("x.yaml"), "a:\n  b: 1\n  c:\n    - d: 2\n")
+    assert document.data == {"a": {"b": 1, "c": [{"d": 2}]}}
+    assert document.line(("a", "b")) == 2
+    assert document.line(("a", "c", 0, "d")) == 4
+    assert document.line(("a", "c", 0, "nope")) == 4  # the nearest ancestor
+    assert document.line(("nope",)) is None
+
+
+def test_a_date_stays_a_string() -> None:
+    assert parse(Path("x.yaml"), "day: 2026-01-02\n").data == {"day": "2026-01-02"}
+
+
+def test_an_empty_file_is_an_empty_mapping() -> None:
+    assert parse(Path("x.yaml"), "# nothing\n").data == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1, 2\nb: 3\n", "x.yaml:2: not valid YAML"),
+        ("a: 1\na: 2\n", "x.yaml:2: key `a` stands here twice"),
+        ("- a\n- b\n", "x.yaml:1: a mapping is expected here, not a sequence"),
+        ("1: a\n", "x.yaml:1: a key must be a string"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "x.yaml:3: merge keys"),
+        ("a: &x [*x]\n", "x.yaml:1: an alias refers to itself"),
+        ("a: !!python/object:os.system {}\n", "not valid YAML"),
+        ("a: \x00\n", "x.yaml: not valid YAML"),
+        ("a:\n\t- b\n", "x.yaml:2: not valid YAML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(Path("x.yaml"), text)
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("true", True), ("[a, b]", ["a", "b"]), ("", None), ("a:b", "a:b")])
+def test_scalars(text: str, value: object) -> None:
+    assert scalar(text) == value
