@@ -72,7 +72,8 @@ class Cluster:
             try:
                 while more is None or more:
                     page = self._json("list", "GET", path, query | {"continue": more})
-                    items += tuple(page.get("items") or ())
+                    names = {"kind": str(page["kind"]).removesuffix("List"), "apiVersion": page["apiVersion"]}
+                    items += tuple(names | kinds.lean(one) for one in page.get("items") or ())
                     more = str(page["metadata"].get("continue") or "")
                 return items, str(page["metadata"].get("resourceVersion", ""))
             except Gone:  # it changed too much while we paged through it: begin again

@@ -7,7 +7,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from deployer.cluster import errors
+from deployer.cluster import errors, kinds
 from deployer.cluster.kinds import Json
 
 
@@ -30,7 +30,7 @@ class Stream:
                     raise errors.unanswered(error, self._server) from error
                 if kind == "ERROR":
                     raise errors.answered(int(item.get("code") or 500), json.dumps(item).encode(), {}, verb="watch")
-                yield kind, item
+                yield kind, kinds.lean(item)
         finally:
             with contextlib.suppress(HTTPError, OSError):
                 self._response.close()

@@ -55,7 +55,9 @@ class EventFeed(threading.Thread):
                 stuck = unwell(self._seen, self._cluster.server_time(), self._pace.doubt)
             except api.ClusterError:
                 continue
-            uid = min((one for one in stuck if due.get(one, 0.0) <= clock), key=lambda one: due.get(one, 0.0), default=None)
+            uid = min(
+                (one for one in stuck if due.get(one, 0.0) <= clock), key=lambda one: due.get(one, 0.0), default=None
+            )
             if uid is None:
                 continue
             times[uid] = times.get(uid, 0) + 1
@@ -67,7 +69,7 @@ class EventFeed(threading.Thread):
                 return
             except api.ClusterError:  # the feeds will notice if it lasts
                 continue
-            self._say(Happened(uid, {one["metadata"]["uid"]: api.identify(one, "Event") for one in items}))
+            self._say(Happened(uid, {one["metadata"]["uid"]: one for one in items}))
 
     def look(self, snapshot: Snapshot) -> None:
         """This is how things stand."""
@@ -81,7 +83,9 @@ class EventFeed(threading.Thread):
 def unwell(snapshot: Snapshot, now: float, doubt: float) -> list[str]:
     """The uids of pods and controllers that events could say more about, newest first."""
     pods = [one for one in snapshot.of("Pod") if _troubled(one)]
-    owners = [one for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job") for one in snapshot.of(kind) if _short(one)]
+    owners = [
+        one for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job") for one in snapshot.of(kind) if _short(one)
+    ]
     old_enough = [one for one in owners + pods if now - _created(one) >= doubt]
     return [str(one["metadata"]["uid"]) for one in sorted(old_enough, key=_created, reverse=True)]
 

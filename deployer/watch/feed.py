@@ -112,7 +112,7 @@ class Feed(threading.Thread):
         items, version = self._cluster.list(
             self._path, label_selector=self.source.labels, field_selector=self.source.fields
         )
-        found = {one["metadata"]["uid"]: api.identify(one, self.source.kind) for one in items}
+        found = {one["metadata"]["uid"]: one for one in items}
         if not self._ended:
             self._say(Listed(self, found, asked))
         return version
@@ -155,7 +155,7 @@ class Feed(threading.Thread):
             for kind, found in stream:
                 version = found["metadata"]["resourceVersion"]
                 if kind != "BOOKMARK" and not self._ended:
-                    self._say(Changed(self, kind, api.identify(found, self.source.kind)))
+                    self._say(Changed(self, kind, found))
         finally:
             self._stream = None
         return version

@@ -53,22 +53,23 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     pace: Pace = Pace(),  # noqa: B008  # frozen
 ) -> Outcome:
-    """Wait until every workload is judged healthy, failed or paused, or one has failed; `deadline` is in `clock`'s time.
+    """Wait until all workloads are judged healthy or paused, or one has failed; `deadline` is in `clock`'s time.
 
-    A verdict that ends the wait always rests on lists read after it was first reached. While a kind cannot be read nothing is
-    judged, and that time does not count against any grace.
+    A verdict that ends the wait always rests on lists read after it was first reached. While a kind cannot be read,
+    nothing is judged, and that time does not count against any grace.
     """
     inbox: Inbox = queue.SimpleQueue()
     feeds = [Feed(cluster, selection.namespace, source, pace, inbox.put) for source in selection.sources]
     events = EventFeed(cluster, selection.namespace, pace, inbox.put)
+    threads: tuple[Feed | EventFeed, ...] = (*feeds, events)
     try:
-        for thread in (*feeds, events):
+        for thread in threads:
             thread.start()
         return _Loop(cluster, inbox, Known(feeds), events, judges, tell, clock, pace).run(deadline, cancelled)
     finally:
-        for thread in (*feeds, events):
+        for thread in threads:
             thread.stop()
-        for thread in (*feeds, events):
+        for thread in threads:
             thread.join(timeout=0.05)  # one that still waits for an answer is a daemon and ends with it
 
 
@@ -112,27 +113,27 @@ class _Loop:
                 return self._outcome(Ended.CANCELLED, now)
             if now >= deadline + (self._pace.outage if self._asked else 0.0):
                 return self._outcome(Ended.DEADLINE, now)
-            wake = now + self._pace.tick if self._blind else min(self._recheck, now + self._pace.tick)
-            changed = self._receive(min(deadline, wake) - now)
+            changed = self._receive(self._patience(now))
             now = self._clock()
             self._outage.note(self._known.trouble, now)
-            if self._known.trouble is not None:
+            if self._known.trouble is not None or not self._known.complete:
                 self._asked = None
-            if self._asked is not None and self._known.confirmed(self._asked):
-                changed, confirmed = True, True
-            if self._blind or not (changed or now >= self._recheck):
-                continue
-            if self._decide(now):
-                return self._outcome(Ended.SETTLED, now)
+                self._recheck = now  # once it answers, whatever it says
+            elif self._asked is not None:
+                if self._known.confirmed(self._asked) and self._decide(now):
+                    return self._outcome(Ended.SETTLED, now)
+            elif changed or now >= self._recheck:
+                self._decide(now)
 
-    @property
-    def _blind(self) -> bool:
-        return self._asked is not None or self._known.trouble is not None or not self._known.complete
+    def _patience(self, now: float) -> float:
+        """How long to wait for a message; not long, for `cancelled` is only looked at afterwards."""
+        blind = self._asked is not None or self._known.trouble is not None or not self._known.complete
+        return self._pace.tick if blind else min(self._pace.tick, max(0.0, self._recheck - now))
 
     def _receive(self, timeout: float) -> bool:
         """Wait for a message, then take all that come with it: changes come in bursts."""
         try:
-            self._take(self._inbox.get(timeout=max(0.0, timeout)))
+            self._take(self._inbox.get(timeout=timeout))
         except queue.Empty:
             return False
         until = time.monotonic() + self._pace.burst
@@ -160,12 +161,13 @@ class _Loop:
             self._tell(Degraded(kind, verb, reason))
 
     def _decide(self, now: float) -> bool:
-        """Judge what is known; true when that ends the wait."""
+        """Judge what is known; true when that ends the wait. The first time it would, all is read again instead."""
         self._judged_at = max(self._judged_at, self._cluster.server_time() - self._outage.total(now))
         self._snapshot = self._known.snapshot()
         self._events.look(self._snapshot)
         self._judgements = tuple(judge(self._snapshot, self._judged_at) for judge in self._judges)
-        self._recheck = now + min((max(one.recheck, 0.02) for one in self._judgements if one.recheck is not None), default=3600.0)
+        graces = (max(one.recheck, self._pace.burst) for one in self._judgements if one.recheck is not None)
+        self._recheck = now + min(graces, default=float("inf"))
         over = settled(self._judgements)
         if over and self._asked is None:
             self._asked = self._known.refresh()
