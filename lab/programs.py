@@ -147,9 +147,11 @@ def _install(name: str, module: str) -> str:
 
 
 def _helm_version(module: str) -> str:
-    """Helm takes its version from the linker; without it, it calls itself by its major version alone."""
+    """What helm's own build tells the linker: its version, and the Kubernetes that `helm template` renders for."""
     path, _, version = module.partition("/cmd/helm@")
-    return f"-X {path}/internal/version.version={version}"
+    capabilities = f"{path}/pkg/chartutil" if path.endswith("/v3") else f"{path}/pkg/chart/common"
+    kubernetes = f"-X {capabilities}.k8sVersionMajor=1 -X {capabilities}.k8sVersionMinor=34"
+    return f"-X {path}/internal/version.version={version} {kubernetes}"
 
 
 def _go(*arguments: str, gobin: Path | None = None) -> None:
