@@ -1,6 +1,5 @@
-"""Where the kinds we speak of live in the API, and what one must be allowed to do with them."""
+"""Where the kinds we speak of live in the API."""
 
-from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
@@ -24,19 +23,6 @@ _KINDS = {
     "StatefulSet": ("apis/apps/v1", "statefulsets"),
 }
 _CLUSTER_WIDE = {"Namespace", "Node"}
-
-
-@dataclass(frozen=True)
-class Access:
-    """One permission to ask for; `resource` may name a subresource, as in "pods/log"."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
 
 
 def path(kind: str, namespace: str | None, name: str | None = None) -> str:
