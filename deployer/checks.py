@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from deployer import permissions, release, source
+from deployer import cluster, permissions, release, source
+from deployer.cluster import Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -21,9 +22,6 @@ from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.values.document import objects
 
-if TYPE_CHECKING:
-    from deployer.cluster import Cluster
-
 OLDEST_ENGINE = (20, 10)
 """The docker engine that BuildKit's cache mounts and `--load` are proven with."""
 
@@ -34,7 +32,7 @@ class Ready:
 
     facts: Facts
     helm: Helm
-    cluster: "Cluster"
+    cluster: Cluster
     registry: Registry
 
 
@@ -76,7 +74,7 @@ class Checks:
         registry = Registry(self.profile.registry.url, self.login)
         return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry)
 
-    def for_rollback(self) -> tuple[Helm, "Cluster", tuple[Revision, ...]]:
+    def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
         """All that a `rollback` or a `status` needs."""
         with ThreadPoolExecutor(4) as pool:
             checks: dict[str, Future[Any]] = {}
@@ -122,10 +120,8 @@ class Checks:
             raise PreflightError(problem, hint="helm 3 from 3.18 on and helm 4 from 4.1.2 on work, but not 4.2.1")
         return Helm(program, int(version.lstrip("v").split(".")[0]), self.target, self.profile.release.name)
 
-    def cluster(self) -> "Cluster":
+    def cluster(self) -> Cluster:
         """The cluster behind the profile's context, if it is the one the profile means."""
-        from deployer import cluster  # imported here: it takes half a second, which docker and git can have meanwhile
-
         door = cluster.connect(self.target.kubeconfig, self.target.context)
         identity = self.profile.target.identity
         found: Mapping[str, Callable[[], str | None]] = {
@@ -167,19 +163,19 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
-    def _access(self, door: "Cluster", manifest: list[dict[str, Any]]) -> None:
-        denied = door.can_i(self.target.namespace, permissions.needed(manifest))
+    def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
+        denied = door.can_i(permissions.needed(manifest, self.target.namespace))
         if denied:
             raise PreflightError(
                 f"no permission in namespace {self.target.namespace}: {', '.join(map(str, denied))}",
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _history(self, program: Helm, door: "Cluster") -> tuple[Revision, ...]:
+    def _history(self, program: Helm, door: Cluster) -> tuple[Revision, ...]:
         return release.history(self.programs, program)
 
 
-def _uid(door: "Cluster") -> str | None:
+def _uid(door: Cluster) -> str | None:
     uid: str | None = door.get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
     return uid
 

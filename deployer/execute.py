@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deployer import release, rollout
+from deployer.cluster import Cluster, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeadlineError, DeployError, ExitCode, IndeterminateError, PausedError, UnhealthyError
@@ -22,9 +22,6 @@ from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
 
-if TYPE_CHECKING:
-    from deployer.cluster import Cluster
-
 
 @dataclass(frozen=True)
 class Doors:
@@ -32,7 +29,7 @@ class Doors:
 
     programs: Programs
     helm: Helm
-    cluster: "Cluster"
+    cluster: Cluster
     registry: Registry
     login: Login | None = None
 
@@ -173,7 +170,7 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
 
 
 def _verify(run: _Run) -> str:
-    outcome = rollout.watch(
+    outcome = rollout.follow(
         run.doors.cluster,
         run.plan.target.namespace,
         release.workloads(run.manifest),
@@ -259,7 +256,7 @@ def _pull_secret(run: _Run, name: str) -> None:
     pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     config = json.dumps({"auths": {host: {"username": login.username, "password": login.password, "auth": pair}}})
     run.doors.cluster.apply(
-        f"/api/v1/namespaces/{namespace}/secrets/{name}",
+        path("Secret", namespace, name),
         {
             "apiVersion": "v1",
             "kind": "Secret",

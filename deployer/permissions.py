@@ -1,20 +1,10 @@
 """What a release needs to be allowed, as questions for the API server. docs/permissions.md says the same for people."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Access:
-    """One thing the API server may allow or not: the `resourceAttributes` of a SelfSubjectAccessReview."""
-
-    verb: str
-    resource: str  # plural, with its subresource: "pods/log"
-    group: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+from deployer.cluster import Access
 
 
 RECORDS = tuple(Access(verb, "secrets") for verb in ("get", "list", "create", "update", "patch", "delete"))
@@ -31,15 +21,16 @@ WATCHING = (
 """Without these a rollout cannot be judged. Events and logs only make a diagnosis better, so their lack is no error."""
 
 
-def needed(manifest: Iterable[Mapping[str, Any]]) -> tuple[Access, ...]:
-    """Everything that releasing these objects takes."""
+def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Access, ...]:
+    """Everything that releasing these objects into a namespace takes."""
     kinds = {(item.get("apiVersion", "v1"), item.get("kind", "")) for item in manifest}
     objects = (
         Access(verb, plural(kind), api.rpartition("/")[0])
         for api, kind in sorted(kinds)
         for verb in ("get", "create", "patch")
     )
-    return tuple(dict.fromkeys((*RECORDS, *objects, *WATCHING)))
+    wanted = dict.fromkeys((*RECORDS, *objects, *WATCHING))
+    return tuple(dataclasses.replace(access, namespace=namespace) for access in wanted)
 
 
 def plural(kind: str) -> str:

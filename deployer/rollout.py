@@ -1,19 +1,16 @@
 """From workloads to an outcome: the watch, the rules and the evidence put together."""
 
-import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from deployer import evidence, watch as watching
+from deployer import evidence, watch
+from deployer.cluster import Cluster
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.judge import Memory, judge
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
-from deployer.result import Event, Notice, Progress
-
-if TYPE_CHECKING:
-    from deployer.cluster import Cluster
+from deployer.result import Event, Notice, Progress, Severity
 
 
 @dataclass(frozen=True)
@@ -24,3 +21,66 @@ class Outcome:
     headline: str
     judgements: tuple[Judgement, ...]
     diagnosis: Diagnosis | None = None
+
+
+def follow(
+    cluster: Cluster,
+    namespace: str,
+    workloads: Sequence[Workload],
+    *,
+    since: float,
+    timeout: float,
+    limits: Limits,
+    tell: Callable[[Event], None],
+) -> Outcome:
+    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed."""
+    if not workloads:
+        return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
+    selection = watch.discover(cluster, namespace, workloads)
+    ended = watch.follow(
+        cluster,
+        selection,
+        [judging(workload, since, limits) for workload in workloads],
+        deadline=time.monotonic() + timeout,
+        tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
+    )
+    worst = next((one for one in ended.judgements if one.verdict is ended.verdict), None)
+    diagnosis = None
+    if worst and ended.verdict in (Verdict.FAILED, Verdict.PROGRESSING):
+        diagnosis = evidence.collect(cluster, namespace, worst, ended.snapshot, since=since)
+    return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis)
+
+
+def judging(workload: Workload, since: float, limits: Limits) -> watch.Judge:
+    """The rules over one workload, with the memory they need from one look to the next."""
+    memory = Memory()
+
+    def look(snapshot: Snapshot, now: float) -> Judgement:
+        nonlocal memory
+        found, memory = judge(workload, snapshot, memory, since=since, now=now, limits=limits)
+        return found
+
+    return look
+
+
+def notice(said: watch.Notice) -> Notice:
+    """What the watch says about itself, for people."""
+    match said:
+        case watch.Disconnected(reason=reason):
+            return Notice(f"the API server cannot be asked ({reason}); reconnecting", Severity.WARNING)
+        case watch.Reconnected(after=seconds):
+            return Notice(f"the API server answers again after {seconds:.0f} s")
+        case watch.Degraded(kind, verb, _):
+            lost = "it is listed every other second instead" if verb == "watch" else "the verdict goes without it"
+            return Notice(f"no permission to {verb} {kind}: {lost}", Severity.WARNING)
+
+
+def _headline(ended: watch.Outcome, worst: Judgement | None, timeout: float) -> str:
+    if ended.verdict is Verdict.INDETERMINATE:
+        return f"no verdict: {ended.unreachable}"
+    if worst is None:
+        return "no verdict"
+    cause = f": {worst.causes[0].message}" if worst.causes else ""
+    if ended.verdict is Verdict.PROGRESSING:
+        return f"{worst.workload} is not done after {timeout:.0f} s: {worst.summary}{cause}"
+    return f"{worst.workload}{cause or ': ' + worst.summary}"

@@ -134,12 +134,14 @@ def _module(name: str, package: str, ldflags: str = "-s -w") -> str:
 
 
 def _install(name: str, module: str) -> str:
-    cached = place.CACHE / f"{name}-{module.rpartition('@')[2]}"
+    ldflags = f"-s -w {_helm_version(module)}"
+    sign = hashlib.sha256(f"{module} {ldflags}".encode()).hexdigest()[:16]
+    cached = place.CACHE / f"{name}-{sign}"
     said = "cached"
     if not (cached / name).exists():
         said = "built"
         fresh = _fresh(cached)
-        _go("install", "-trimpath", "-ldflags", f"-s -w {_helm_version(module)}", module, gobin=fresh)
+        _go("install", "-trimpath", "-ldflags", ldflags, module, gobin=fresh)
         (fresh / "helm").rename(fresh / name) if name != "helm" else None
         _keep(fresh, cached)
     _link(name, cached / name)

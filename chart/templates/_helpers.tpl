@@ -1,94 +1,156 @@
-{{/* The chart's name, at most a label long. */}}
+{{/* The name in the labels. */}}
 {{- define "web.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of the release's objects: the release's own where that says the chart's already. */}}
+{{/* The name of the objects. */}}
 {{- define "web.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- $name := include "web.name" . -}}
-{{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
-{{- end -}}
-{{- end -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* What never changes of a release: selectors cannot be updated. */}}
+{{- define "web.serviceAccountName" -}}
+{{- default (.Values.serviceAccount.create | ternary (include "web.fullname" .) "default") .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/* The version in the labels: the tag, never the digest, which has no room in a label. */}}
+{{- define "web.version" -}}
+{{- regexReplaceAll "[^A-Za-z0-9._-]" .Values.image.tag "-" | trunc 63 | trimAll "._-" -}}
+{{- end -}}
+
+{{/* What selects the pods. It can never change in a live release, so it is no more than this. */}}
 {{- define "web.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "web.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Labels of every object. A digest is no label value, so the version is the tag alone. */}}
+{{/*
+The labels of an object: dict "root" $ and, where wanted, "component", "labels" (more of them) and "pod" (true: without
+those that would roll the pods for nothing). More labels win over the common ones, those over the usual ones, and the
+selector's over all.
+*/}}
 {{- define "web.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "web.selectorLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := .root -}}
+{{- $labels := dict "app.kubernetes.io/component" (default "server" .component) "app.kubernetes.io/part-of" (include "web.name" $root) -}}
+{{- with include "web.version" $root }}{{ $_ := set $labels "app.kubernetes.io/version" . }}{{ end -}}
+{{- if not .pod -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "._-") -}}
+{{- end -}}
+{{- range $more := list $root.Values.commonLabels (default dict .labels) (include "web.selectorLabels" $root | fromYaml) -}}
+{{- range $name, $value := $more }}{{ $_ := set $labels $name $value }}{{ end -}}
+{{- end -}}
+{{- range $name, $value := $labels }}
+{{ $name }}: {{ $value | quote }}
+{{- end -}}
 {{- end -}}
 
-{{/* metadata of an object. dict: root, suffix (of the name, optional), annotations (optional). */}}
-{{- define "web.metadata" -}}
-name: {{ include "web.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
-namespace: {{ .root.Release.Namespace }}
-labels:
-  {{- include "web.labels" .root | nindent 2 }}
-{{- with .annotations }}
-annotations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end -}}
-
-{{/* registry/repository:tag@digest. dict: image, default (tag). */}}
+{{/* registry/repository:tag@digest, whatever of it is given. */}}
 {{- define "web.image" -}}
-{{- with .image.registry }}{{ . }}/{{ end -}}
-{{ .image.repository }}:{{ default .default .image.tag }}
-{{- with .image.digest }}@{{ . }}{{ end -}}
-{{- end -}}
-
-{{- define "web.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
-{{- default (include "web.fullname" .) .Values.serviceAccount.name -}}
-{{- else -}}
-{{- default "default" .Values.serviceAccount.name -}}
+{{- with .Values.image -}}
+{{- if not (or .tag .digest) }}{{ fail "image.tag or image.digest must be given: which image is to run?" }}{{ end -}}
+{{- with .registry }}{{ . }}/{{ end }}{{ .repository }}{{ with .tag }}:{{ . }}{{ end }}{{ with .digest }}@{{ . }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* One variable. dict: name, value (a scalar, or a map such as valueFrom). */}}
-{{- define "web.variable" -}}
-- name: {{ .name }}
-{{- if kindIs "map" .value }}
-  {{- toYaml .value | nindent 2 }}
-{{- else }}
-  value: {{ .value | toString | quote }}
-{{- end }}
+{{/* A plain value as text: helm reads 1000000 as a float, and would print it as 1e+06. */}}
+{{- define "web.text" -}}
+{{- kindIs "string" . | ternary . (toJson .) -}}
 {{- end -}}
 
-{{/* All variables of the container: what the chart knows, under what `env` says. */}}
+{{/* The plain values of a map as text: {a: 1, b: null} becomes {a: "1"}, in JSON. */}}
+{{- define "web.texts" -}}
+{{- $texts := dict -}}
+{{- range $name, $value := . -}}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $texts $name (include "web.text" $value) }}{{ end -}}
+{{- end -}}
+{{- toJson $texts -}}
+{{- end -}}
+
+{{/* The variables of the container: the chart's own under those in env, and first those that others may refer to. */}}
 {{- define "web.env" -}}
-{{- $env := dict "PORT" (toString .Values.service.targetPort) -}}
+{{- $env := include "web.ownEnv" . | fromYaml -}}
+{{- range $name, $value := .Values.env }}{{ $_ := set $env $name $value }}{{ end -}}
+{{- range $name, $value := $env -}}
+{{- if kindIs "map" $value }}
+- name: {{ $name }}
+  {{- toYaml $value | nindent 2 }}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := $env -}}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
+- name: {{ $name }}
+  value: {{ include "web.text" $value | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the chart knows without being told. */}}
+{{- define "web.ownEnv" -}}
+PORT: {{ .Values.containerPort }}
 {{- if .Values.redis.enabled }}
-{{- $_ := set $env "REDIS_ADDR" (printf "%s-redis:6379" .Release.Name) -}}
+REDIS_ADDR: {{ include "redis.fullname" .Subcharts.redis }}:{{ .Values.redis.port }}
+{{- if .Values.redis.password }}
+REDIS_PASSWORD:
+  valueFrom:
+    secretKeyRef: { name: {{ include "redis.fullname" .Subcharts.redis }}, key: password }
+{{- end }}
 {{- end }}
 {{- with .Values.openTelemetry }}
 {{- if .enabled }}
-{{- $attributes := merge (dict) .resourceAttributes (dict "service.namespace" $.Release.Namespace "helm.release" $.Release.Name) -}}
+POD_NAME:
+  valueFrom:
+    fieldRef: { fieldPath: metadata.name }
+POD_NAMESPACE:
+  valueFrom:
+    fieldRef: { fieldPath: metadata.namespace }
+NODE_NAME:
+  valueFrom:
+    fieldRef: { fieldPath: spec.nodeName }
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ required "openTelemetry.endpoint must be given when openTelemetry.enabled" .endpoint | quote }}
+OTEL_SERVICE_NAME: {{ include "web.fullname" $ | quote }}
+OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
+OTEL_TRACES_SAMPLER_ARG: {{ include "web.text" .samplerArg | quote }}
+OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* name=value,… of a trace's source. What may hold anything is percent-encoded, as OpenTelemetry wants it. */}}
+{{- define "web.resourceAttributes" -}}
+{{- $attributes := dict "service.instance.id" "$(POD_NAME)" "k8s.pod.name" "$(POD_NAME)" "k8s.namespace.name" "$(POD_NAMESPACE)" "k8s.node.name" "$(NODE_NAME)" "k8s.deployment.name" (include "web.fullname" .) -}}
+{{- with .Values.image.tag }}{{ $_ := set $attributes "service.version" . }}{{ end -}}
+{{- if .Values.env.ENVIRONMENT }}{{ $_ := set $attributes "deployment.environment.name" "$(ENVIRONMENT)" }}{{ end -}}
+{{- range $name, $value := include "web.texts" .Values.openTelemetry.resourceAttributes | fromJson }}{{ $_ := set $attributes $name (urlquery $value | replace "+" "%20") }}{{ end -}}
 {{- $pairs := list -}}
-{{- range $key, $value := $attributes }}{{- $pairs = append $pairs (printf "%s=%v" $key $value) -}}{{- end }}
-{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" .endpoint -}}
-{{- $_ := set $env "OTEL_TRACES_SAMPLER" .sampler -}}
-{{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" .samplerArg -}}
-{{- $_ := set $env "OTEL_RESOURCE_ATTRIBUTES" (join "," $pairs) -}}
-{{- end }}
-{{- end }}
-{{- range $name, $value := merge (dict) .Values.env $env }}
-{{ include "web.variable" (dict "name" $name "value" $value) }}
-{{- end }}
+{{- range $name, $value := $attributes }}{{ $pairs = append $pairs (printf "%s=%s" $name $value) }}{{ end -}}
+{{- join "," $pairs -}}
+{{- end -}}
+
+{{/* The names of the pull secrets: the chart's own and the global ones, each once. */}}
+{{- define "web.imagePullSecrets" -}}
+{{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The pods' annotations. The checksums are of the data alone: a label of the ConfigMap rolls nothing. */}}
+{{- define "web.podAnnotations" -}}
+{{- $annotations := dict -}}
+{{- with .Values.config }}{{ if or .data .files }}{{ $_ := set $annotations "checksum/config" (list .data .files | toJson | sha256sum) }}{{ end }}{{ end -}}
+{{- $secrets := list .Values.secret.data .Values.secret.files -}}
+{{- if .Values.redis.enabled }}{{ with .Values.redis.password }}{{ $secrets = append $secrets . }}{{ end }}{{ end -}}
+{{- if compact $secrets }}{{ $_ := set $annotations "checksum/secret" ($secrets | toJson | sha256sum) }}{{ end -}}
+{{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
+{{- range $name, $value := $annotations }}
+{{ $name }}: {{ $value | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* The labels of the test's pod: the service must not select it. */}}
+{{- define "web.testLabels" -}}
+app.kubernetes.io/name: {{ include "web.name" . | trunc 58 }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
