@@ -5,10 +5,11 @@
 
 from deployer.cluster.api import Cluster, connect
 from deployer.cluster.errors import ClusterError, Conflict, Forbidden, Gone, NotFound, Unauthorized, Unreachable
-from deployer.cluster.kinds import Json, path
+from deployer.cluster.kinds import Access, Json, path
 from deployer.cluster.stream import Stream
 
 __all__ = [
+    "Access",
     "Cluster",
     "ClusterError",
     "Conflict",

@@ -15,11 +15,10 @@ from urllib3.exceptions import HTTPError
 from deployer.cluster import errors, kinds
 from deployer.cluster.clock import ServerClock
 from deployer.cluster.errors import Gone, Unauthorized, Unreachable
-from deployer.cluster.kinds import Json
+from deployer.cluster.kinds import Access, Json
 from deployer.cluster.session import Session
 from deployer.cluster.stream import Stream
 from deployer.errors import PreflightError
-from deployer.permissions import Access
 
 FIELD_MANAGER = "deploy"
 CONNECT_TIMEOUT = 3.0
@@ -137,12 +136,12 @@ class Cluster:
         place = kinds.path("Pod", namespace, pod) + "/log"
         return self._text(place, query | ({"previous": "true"} if previous else {}))
 
-    def can_i(self, namespace: str, checks: Iterable[Access]) -> tuple[Access, ...]:
-        """Those of the permissions that we do not have in a namespace."""
+    def can_i(self, checks: Iterable[Access]) -> tuple[Access, ...]:
+        """Those of the permissions that we do not have."""
 
         def allowed(check: Access) -> bool:
             resource, _, sub = check.resource.partition("/")
-            wanted = {"verb": check.verb, "group": check.group, "resource": resource, "namespace": namespace}
+            wanted = {"verb": check.verb, "group": check.group, "resource": resource, "namespace": check.namespace}
             review = {
                 "apiVersion": "authorization.k8s.io/v1",
                 "kind": "SelfSubjectAccessReview",

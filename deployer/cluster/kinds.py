@@ -1,5 +1,6 @@
-"""Where the kinds we speak of live in the API."""
+"""Where the kinds we speak of live in the API, and what one must be allowed to do with them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
@@ -23,6 +24,19 @@ _KINDS = {
     "StatefulSet": ("apis/apps/v1", "statefulsets"),
 }
 _CLUSTER_WIDE = {"Namespace", "Node"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """One permission to ask for; `resource` may name a subresource, as in "pods/log"."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
 
 
 def path(kind: str, namespace: str | None, name: str | None = None) -> str:
