@@ -1,5 +1,6 @@
 """An API server in a thread: real sockets, honest list and watch, and every way to misbehave."""
 
+import contextlib
 import json
 import queue
 import socket
@@ -132,10 +133,8 @@ class ApiServer:
         with self._changed:
             self._changed.notify_all()
         for one in list(self._connections):
-            try:
+            with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         self._thread.join()
 
     def kubeconfig(self, folder: Path, *, context: str = "dev", **user: Any) -> Path:
@@ -165,10 +164,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.api._connections.discard(self.connection)
-        try:
+        with contextlib.suppress(OSError):
             super().finish()
-        except OSError:
-            pass
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -210,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             return "watch"
         if path.endswith("/log"):
             return "log"
-        return "list" if path in self.api._objects or path.endswith("s") and path not in ("/apis",) else "get"
+        return "list" if path in self.api._objects or (path.endswith("s") and path not in ("/apis",)) else "get"
 
     def _get(self, path: str, query: dict[str, str], body: Json) -> None:
         collection, _, name = path.rpartition("/")

@@ -96,8 +96,10 @@ def _fingerprint(ca_file: str | None) -> str | None:
     try:
         blocks = Path(ca_file).read_text(encoding="ascii").split(END)[:-1]
         ders = [ssl.PEM_cert_to_DER_cert(BEGIN + block.rpartition(BEGIN)[2] + END) for block in blocks]
-    except (OSError, ValueError) as error:
-        raise PreflightError(f"the cluster's CA {ca_file} cannot be read: {error}") from error
+    except (OSError, ValueError):
+        ders = []
+    if not ders:
+        raise PreflightError(f"the cluster's CA {ca_file} cannot be read: it should be certificates in PEM")
     return hashlib.sha256(b"".join(ders)).hexdigest()
 
 
