@@ -48,6 +48,7 @@ class _Run:
     manifest: str = ""
     since: float = 0.0  # server time before helm started
     changed: bool = False
+    rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
     judgements: tuple[Judgement, ...] = ()
     diagnosis: Diagnosis | None = None
@@ -64,7 +65,7 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
     restored: int | None = None
     try:
         _steps(run, plan.steps)
-    except UnhealthyError as failure:
+    except (UnhealthyError, DeadlineError) as failure:
         error = failure
         restored = _recover(run)
     except DeployError as failure:
@@ -182,6 +183,7 @@ def _verify(run: _Run) -> str:
     run.judgements = outcome.judgements
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
+    run.rolled = outcome.rolled
     if outcome.verdict is Verdict.HEALTHY:
         return "; ".join(judgement.summary for judgement in outcome.judgements)
     run.diagnosis = outcome.diagnosis
@@ -225,7 +227,7 @@ def _recover(run: _Run) -> int | None:
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
-    if not isinstance(error, UnhealthyError):
+    if not isinstance(error, UnhealthyError | DeadlineError):
         return error.hint if error else None
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
@@ -246,7 +248,8 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
 
 def _healthy(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
-    return f"{name} is healthy" + (f" at revision {run.revision}" if run.revision else "")
+    unchanged = "" if run.rolled else "; nothing changed, so no pod was rolled"
+    return f"{name} is healthy at revision {run.revision}{unchanged}"
 
 
 def _pull_secret(run: _Run, name: str) -> None:

@@ -23,14 +23,19 @@ WATCHING = (
 
 def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Access, ...]:
     """Everything that releasing these objects into a namespace takes."""
-    kinds = {(item.get("apiVersion", "v1"), item.get("kind", "")) for item in manifest}
+    kinds = {(item.get("apiVersion", "v1"), item.get("kind", ""), _hook(item)) for item in manifest}
     objects = (
         Access(verb, plural(kind), api.rpartition("/")[0])
-        for api, kind in sorted(kinds)
-        for verb in ("get", "create", "patch")
+        for api, kind, hook in sorted(kinds)
+        for verb in ("get", "create", "delete" if hook else "patch")
     )
     wanted = dict.fromkeys((*RECORDS, *objects, *WATCHING))
     return tuple(dataclasses.replace(access, namespace=namespace) for access in wanted)
+
+
+def _hook(item: Mapping[str, Any]) -> bool:
+    """Helm creates a hook anew and deletes it; it never changes one."""
+    return "helm.sh/hook" in (item.get("metadata", {}).get("annotations") or {})
 
 
 def plural(kind: str) -> str:

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from deployer import evidence, watch
 from deployer.cluster import Cluster
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.judge import Memory, judge
 from deployer.health.limits import Limits
-from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
+from deployer.health.verdict import Judgement, Object, Snapshot, Verdict, Workload
 from deployer.result import Event, Notice, Progress, Severity
 
 
@@ -21,6 +22,7 @@ class Outcome:
     headline: str
     judgements: tuple[Judgement, ...]
     diagnosis: Diagnosis | None = None
+    rolled: bool = True  # whether any pod was made since
 
 
 def follow(
@@ -48,7 +50,9 @@ def follow(
     diagnosis = None
     if worst and ended.verdict in (Verdict.FAILED, Verdict.PROGRESSING):
         diagnosis = evidence.collect(cluster, namespace, worst, ended.snapshot, since=since)
-    return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis)
+    # A creationTimestamp has whole seconds.
+    rolled = any(_created(pod) >= int(since) for pod in ended.snapshot.of("Pod"))
+    return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis, rolled)
 
 
 def judging(workload: Workload, since: float, limits: Limits) -> watch.Judge:
@@ -73,6 +77,10 @@ def notice(said: watch.Notice) -> Notice:
         case watch.Degraded(kind, verb, _):
             lost = "it is listed every other second instead" if verb == "watch" else "the verdict goes without it"
             return Notice(f"no permission to {verb} {kind}: {lost}", Severity.WARNING)
+
+
+def _created(pod: Object) -> float:
+    return datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp()
 
 
 def _headline(ended: watch.Outcome, worst: Judgement | None, timeout: float) -> str:

@@ -280,8 +280,9 @@ class Handler(BaseHTTPRequestHandler):
                 with api._changed:
                     news = [one for one in api._events if one[0] > seen]
                     if not news and commands.empty():
-                        api._changed.wait(max(0.0, min(0.5, until - time.monotonic())))
-                        continue
+                        api._changed.wait(max(0.0, min(0.1, until - time.monotonic())))
+                if not news and self._abandoned():
+                    return
                 for version, collection, kind, item in news:
                     seen = version
                     if collection == path and _selected(item, query):
@@ -291,6 +292,12 @@ class Handler(BaseHTTPRequestHandler):
             self.end_stream()
         finally:
             api._open.pop(self, None)
+
+    def _abandoned(self) -> bool:
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
 
     def _disturbed(self, how: str, seen: int) -> bool:
         match how:

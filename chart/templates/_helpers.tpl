@@ -21,8 +21,8 @@
 
 {{/* What selects the pods. It can never change in a live release, so it is no more than this. */}}
 {{- define "web.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "web.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "web.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/*
@@ -41,9 +41,7 @@ selector's over all.
 {{- range $more := list $root.Values.commonLabels (default dict .labels) (include "web.selectorLabels" $root | fromYaml) -}}
 {{- range $name, $value := $more }}{{ $_ := set $labels $name $value }}{{ end -}}
 {{- end -}}
-{{- range $name, $value := $labels }}
-{{ $name }}: {{ $value | quote }}
-{{- end -}}
+{{- toYaml $labels -}}
 {{- end -}}
 
 {{/* registry/repository:tag@digest, whatever of it is given. */}}
@@ -72,18 +70,13 @@ selector's over all.
 {{- define "web.env" -}}
 {{- $env := include "web.ownEnv" . | fromYaml -}}
 {{- range $name, $value := .Values.env }}{{ $_ := set $env $name $value }}{{ end -}}
+{{- $first := list -}}
+{{- $then := list -}}
 {{- range $name, $value := $env -}}
-{{- if kindIs "map" $value }}
-- name: {{ $name }}
-  {{- toYaml $value | nindent 2 }}
+{{- if kindIs "map" $value }}{{ $first = append $first (merge (dict "name" $name) $value) -}}
+{{- else if not (kindIs "invalid" $value) }}{{ $then = append $then (dict "name" $name "value" (include "web.text" $value)) }}{{ end -}}
 {{- end -}}
-{{- end -}}
-{{- range $name, $value := $env -}}
-{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
-- name: {{ $name }}
-  value: {{ include "web.text" $value | quote }}
-{{- end -}}
-{{- end -}}
+{{- concat $first $then | toYaml -}}
 {{- end -}}
 
 {{/* What the chart knows without being told. */}}
@@ -108,7 +101,7 @@ POD_NAMESPACE:
 NODE_NAME:
   valueFrom:
     fieldRef: { fieldPath: spec.nodeName }
-OTEL_EXPORTER_OTLP_ENDPOINT: {{ required "openTelemetry.endpoint must be given when openTelemetry.enabled" .endpoint | quote }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
 OTEL_SERVICE_NAME: {{ include "web.fullname" $ | quote }}
 OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
 OTEL_TRACES_SAMPLER_ARG: {{ include "web.text" .samplerArg | quote }}
@@ -130,10 +123,17 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 
 {{/* The names of the pull secrets: the chart's own and the global ones, each once. */}}
 {{- define "web.imagePullSecrets" -}}
-{{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+{{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq }}{{ toYaml . }}{{ end -}}
 {{- end -}}
+
+{{/* Constraints without a labelSelector are about the pods of one version of this release. */}}
+{{- define "web.topologySpreadConstraints" -}}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "web.selectorLabels" . | fromYaml)) "matchLabelKeys" (list "pod-template-hash") -}}
+{{- $constraints := list -}}
+{{- range .Values.topologySpreadConstraints -}}
+{{- $constraints = append $constraints (hasKey . "labelSelector" | ternary . (merge (dict) . $own)) -}}
+{{- end -}}
+{{- with $constraints }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/* The pods' annotations. The checksums are of the data alone: a label of the ConfigMap rolls nothing. */}}
@@ -144,13 +144,11 @@ imagePullSecrets:
 {{- if .Values.redis.enabled }}{{ with .Values.redis.password }}{{ $secrets = append $secrets . }}{{ end }}{{ end -}}
 {{- if compact $secrets }}{{ $_ := set $annotations "checksum/secret" ($secrets | toJson | sha256sum) }}{{ end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
-{{- range $name, $value := $annotations }}
-{{ $name }}: {{ $value | quote }}
-{{- end -}}
+{{- with $annotations }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/* The labels of the test's pod: the service must not select it. */}}
 {{- define "web.testLabels" -}}
 app.kubernetes.io/name: {{ include "web.name" . | trunc 58 }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}

@@ -13,9 +13,10 @@ from deployer import credentials, dockerconfig
 from deployer.checks import Checks
 from deployer.cli.options import Output
 from deployer.credentials import Login
-from deployer.errors import DeployError, UsageError
+from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
 from deployer.model import Target
+from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
@@ -98,6 +99,13 @@ def show(result: Result, mask: Mask, output: Output) -> int:
         for line in words.outcome(result):
             echo(line, mask)
     return int(result.exit_code)
+
+
+def show_plan(plan: Plan, mask: Mask, output: Output) -> int:
+    """What would be done, on stdout."""
+    text = document.text(document.plan(plan)) if output is Output.JSON else "\n".join(words.plan(plan))
+    echo(text, mask)
+    return int(ExitCode.OK)
 
 
 def echo(text: str, mask: Mask) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli import options
-from deployer.cli.session import answering, session, show, teller
+from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
 from deployer.plan import values
@@ -39,6 +39,8 @@ def up(
             plan = plan_up(
                 env, run.profile, ready.facts, project=run.project, target=run.target, values=given, login=login
             )
+            if dry_run:
+                return show_plan(plan, run.mask, output)
             doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -49,10 +49,10 @@ class Helm:
         return self._command("get", "manifest", self.release, "--revision", str(revision))
 
     def template(self, chart: Path, values: str) -> Command:
-        """Render the chart without a cluster."""
+        """Render the chart without a cluster, and without what only `helm test` makes."""
         return Command(
             (
-                *(self.program, "template", self.release, str(chart), "--values", "-"),
+                *(self.program, "template", self.release, str(chart), "--values", "-", "--skip-tests"),
                 *("--namespace", self.target.namespace),
             ),
             stdin=values,

@@ -2,10 +2,14 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.plan.steps import Plan
+from deployer.report import words
 from deployer.result import Result
+from deployer.status import Status
 
 SCHEMA = "deploy/v1"
 
@@ -40,6 +44,23 @@ def result(found: Result) -> dict[str, Any]:
     }
 
 
+def plan(made: Plan) -> dict[str, Any]:
+    """What would be done."""
+    return {
+        "schema": SCHEMA,
+        "verb": made.verb,
+        "environment": made.environment,
+        "outcome": "planned",
+        "exitCode": int(ExitCode.OK),
+        "changed": False,
+        "release": {"name": made.release, "namespace": made.target.namespace, "context": made.target.context},
+        "image": {"reference": made.image.reference, "tag": made.image.tag} if made.image else None,
+        "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
+        "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
+        "notes": list(made.notes),
+    }
+
+
 def error(verb: str, environment: str | None, problem: DeployError) -> dict[str, Any]:
     """A run that ended before its first deed."""
     return {
@@ -59,6 +80,31 @@ def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
     return {"schema": SCHEMA, "verb": "doctor", "environment": environment, **outcome, "checks": checks}
+
+
+def status(found: Sequence[Status | DeployError], code: ExitCode) -> dict[str, Any]:
+    """Every environment that was asked for."""
+    return {
+        "schema": SCHEMA,
+        "verb": "status",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": [
+            {"error": one.message, "hint": one.hint}
+            if isinstance(one, DeployError)
+            else {
+                "environment": one.environment,
+                "context": one.context,
+                "namespace": one.namespace,
+                "release": one.release,
+                "revision": dataclasses.asdict(one.revision) if one.revision else None,
+                "verdict": one.verdict,
+                "workloads": [_judgement(judgement) for judgement in one.judgements],
+                "running": [dataclasses.asdict(running) for running in one.running],
+            }
+            for one in found
+        ],
+    }
 
 
 def text(document: dict[str, Any]) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
+from deployer.plan.steps import Deed, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
 from deployer.result import Result
+from deployer.status import Status
 
 
 def seconds(value: float) -> str:
@@ -29,6 +31,48 @@ def error(problem: DeployError) -> Iterator[str]:
         yield f"  {line}"
     if problem.hint:
         yield f"hint: {problem.hint}"
+
+
+def plan(made: Plan) -> Iterator[str]:
+    """What would be done, a line a deed."""
+    where = f"{made.release} in {made.target.namespace} (context {made.target.context})"
+    yield f"plan: {made.verb} {made.environment}: {where}"
+    yield from (f"  {note}" for note in made.notes)
+    yield from (f"  would {deed(step.deed, made)}" for step in made.steps)
+    for step in made.recovery[:1]:
+        yield f"  if the rollout fails, would {deed(step.deed, made)}"
+    yield "nothing was touched"
+
+
+def deed(done: Deed, made: Plan) -> str:
+    """One deed in words."""
+    match done:
+        case Run(command):
+            return f"run {' '.join(command.argv)}"
+        case Pin(image):
+            return f"ask the registry for the digest of {image.tagged}"
+        case PullSecret(name):
+            return f"create or refresh the pull secret {name}"
+        case Upgrade():
+            before = f"over revision {made.previous}" if made.previous else "as the first revision"
+            return f"release {made.image.reference if made.image else made.release} {before}"
+        case Rollback(revision):
+            return f"put revision {revision} back"
+        case Verify():
+            return "watch the rollout until it is judged"
+
+
+def status(found: Status) -> Iterator[str]:
+    """One environment."""
+    where = f"{found.release} in {found.namespace} (context {found.context})"
+    if found.revision is None:
+        yield f"nothing released: {where}"
+        return
+    yield f"{found.verdict}: {where}, revision {found.revision.number} {found.revision.status}, {found.revision.updated[:19]}"
+    for judged in found.judgements:
+        yield f"  {judgement(judged)}"
+    for running in found.running:
+        yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
 
 
 def outcome(result: Result) -> Iterator[str]:

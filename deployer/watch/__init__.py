@@ -4,7 +4,7 @@
 judges in the caller's thread whenever something changed or a grace they named has passed.
 """
 
-from deployer.watch.follow import Ended, Judge, Outcome, Tell, follow
+from deployer.watch.follow import Ended, Judge, Outcome, Tell, follow, together
 from deployer.watch.notice import Degraded, Disconnected, Notice, Reconnected
 from deployer.watch.pace import Pace
 from deployer.watch.selection import Selection, Source, discover, select
@@ -24,4 +24,5 @@ __all__ = [
     "discover",
     "follow",
     "select",
+    "together",
 ]

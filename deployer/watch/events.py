@@ -43,7 +43,7 @@ class EventFeed(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Ask until stopped, or until events turn out to be forbidden."""
+        """Ask until stopped."""
         times: dict[str, int] = {}
         due: dict[str, float] = {}
         clock = 0.0
@@ -66,7 +66,8 @@ class EventFeed(threading.Thread):
                 items, _ = self._cluster.list(self._path, field_selector=f"involvedObject.uid={uid}")
             except api.Forbidden as error:
                 self._say(EventsRefused(error.message))
-                return
+                self._ended.wait(self._pace.relist)
+                continue
             except api.ClusterError:  # the feeds will notice if it lasts
                 continue
             self._say(Happened(uid, {one["metadata"]["uid"]: one for one in items}))

@@ -1,7 +1,6 @@
 """One kind, kept up to date by one thread: list, watch, list again."""
 
 import math
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -68,7 +67,8 @@ class Feed(threading.Thread):
         self._path = api.path(source.kind, namespace)
         self._pace = pace
         self._say = say
-        self._watched = source.watched
+        self._watch_from = 0.0 if source.watched else math.inf
+        self._listed_at: float | None = None
         self._asked = 0
         self._failures = 0
         self._ended = False
@@ -84,8 +84,7 @@ class Feed(threading.Thread):
                 version = self._list(asked)
                 self._watch(version, started + self._pace.relist)
             except api.Forbidden as error:
-                self._say(Refused(self, "list", error.message, asked))
-                self._wake.wait(self._pace.poll)
+                self._refused(error, asked)
             except api.ClusterError as error:
                 self._say(Lost(self, error.message))
                 self._pause(error)
@@ -113,21 +112,31 @@ class Feed(threading.Thread):
             self._path, label_selector=self.source.labels, field_selector=self.source.fields
         )
         found = {one["metadata"]["uid"]: one for one in items}
+        self._listed_at = time.monotonic()
         if not self._ended:
             self._say(Listed(self, found, asked))
         return version
 
+    def _refused(self, error: api.Forbidden, asked: int) -> None:
+        """What could be read a moment ago and is forbidden now is doubt: a server that has just started says that."""
+        if self._listed_at is not None and time.monotonic() - self._listed_at < self._pace.relist:
+            self._say(Lost(self, error.message))
+            self._pause(error)
+        else:
+            self._say(Refused(self, "list", error.message, asked))
+            self._wake.wait(self._pace.poll)
+
     def _watch(self, version: str, until: float) -> None:
         """Pass changes on until it is time to list again."""
         while (left := until - time.monotonic()) > 0 and not self._wake.is_set():
-            if not self._watched:
+            if time.monotonic() < self._watch_from:
                 self._wake.wait(min(left, self._pace.poll) if self.source.watched else left)
                 return
             opened = time.monotonic()
             try:
                 version = self._read(version, left)
             except api.Forbidden as error:
-                self._watched = False
+                self._watch_from = until
                 self._say(Refused(self, "watch", error.message, -1))
                 return
             except api.ClusterError as error:  # Gone as well: never twice in a row without a pause
@@ -161,8 +170,7 @@ class Feed(threading.Thread):
         return version
 
     def _pause(self, error: api.ClusterError) -> None:
-        """Wait longer after each failure, never in step with others, at least as long as the server asks."""
-        longest = min(self._pace.backoff_most, self._pace.backoff * 2**self._failures)
-        self._failures = min(self._failures + 1, 16)
+        """Wait a while, at least as long as the server asks."""
         asked = error.retry_after if isinstance(error, api.Unreachable) else 0.0
-        self._wake.wait(max(asked, longest * random.uniform(0.5, 1.0)))  # noqa: S311  # jitter, not a secret
+        self._wake.wait(max(asked, self._pace.pause(self._failures)))
+        self._failures += 1

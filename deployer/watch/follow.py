@@ -14,7 +14,7 @@ from deployer.watch.feed import Feed, Listed, Message, Refused
 from deployer.watch.known import Known
 from deployer.watch.notice import Degraded, Notice
 from deployer.watch.outage import Outage
-from deployer.watch.pace import Pace
+from deployer.watch.pace import PACE, Pace
 from deployer.watch.selection import Selection
 
 Judge = Callable[[Snapshot, float], Judgement]
@@ -51,7 +51,7 @@ def follow(
     tell: Tell = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
-    pace: Pace = Pace(),  # noqa: B008  # frozen
+    pace: Pace = PACE,
 ) -> Outcome:
     """Wait until all workloads are judged healthy or paused, or one has failed; `deadline` is in `clock`'s time.
 
@@ -101,7 +101,7 @@ class _Loop:
         self._judgements: tuple[Judgement, ...] = ()
         self._told: dict[int, Judgement] = {}
         self._degraded: set[tuple[str, str]] = set()
-        self._judged_at = 0.0  # the server's time; never goes back
+        self._epoch: float | None = None  # the server's time when `clock` was 0
         self._recheck = 0.0
         self._asked: dict[Feed, int] | None = None  # lists that have to be read again before a verdict counts
 
@@ -162,10 +162,12 @@ class _Loop:
 
     def _decide(self, now: float) -> bool:
         """Judge what is known; true when that ends the wait. The first time it would, all is read again instead."""
-        self._judged_at = max(self._judged_at, self._cluster.server_time() - self._outage.total(now))
+        if self._epoch is None:  # once: graces must not jump with a better guess at the server's clock
+            self._epoch = self._cluster.server_time() - now
+        seen = self._epoch + now - self._outage.total(now)
         self._snapshot = self._known.snapshot()
         self._events.look(self._snapshot)
-        self._judgements = tuple(judge(self._snapshot, self._judged_at) for judge in self._judges)
+        self._judgements = tuple(judge(self._snapshot, seen) for judge in self._judges)
         graces = (max(one.recheck, self._pace.burst) for one in self._judgements if one.recheck is not None)
         self._recheck = now + min(graces, default=float("inf"))
         over = settled(self._judgements)

@@ -39,6 +39,7 @@ class Known:
                 self._refused[feed] = None
             case Happened(uid, events):
                 self._events[uid] = events
+                self._blind_to_events = False
             case EventsRefused():
                 self._blind_to_events = True
 

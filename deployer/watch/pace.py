@@ -1,5 +1,6 @@
 """How often the API is asked. One place, so that tests can be quick."""
 
+import random
 from dataclasses import dataclass
 
 
@@ -18,3 +19,11 @@ class Pace:
     burst: float = 0.02  # how long changes are gathered before they are judged
     outage: float = 1.0  # how long the API must be out of reach before we speak of it
     tick: float = 0.1  # how soon a cancelled wait ends
+
+    def pause(self, failures: int) -> float:
+        """How long to wait after so many failures before this one: longer each time, never in step with others."""
+        longest = min(self.backoff_most, self.backoff * 2.0 ** min(failures, 16))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+
+
+PACE = Pace()

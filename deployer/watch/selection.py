@@ -1,11 +1,14 @@
 """Which objects a rollout is made of."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deployer import cluster as api
+from deployer.cluster import Json
 from deployer.health.verdict import Workload
+from deployer.watch.pace import PACE, Pace
 
 _CHILDREN = {
     "Deployment": ("ReplicaSet", "Pod"),
@@ -59,14 +62,32 @@ def select(namespace: str, workloads: Iterable[Workload], labels: str) -> Select
     return Selection(namespace, tuple(sources))
 
 
-def discover(cluster: api.Cluster, namespace: str, workloads: Iterable[Workload]) -> Selection:
-    """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not."""
+def discover(
+    cluster: api.Cluster, namespace: str, workloads: Iterable[Workload], *, deadline: float = 0.0, pace: Pace = PACE
+) -> Selection:
+    """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not.
+
+    An API out of reach is asked again until the deadline, in time.monotonic()'s terms.
+    """
     sources: dict[Source, None] = {}
     for one in workloads:
-        found = cluster.get(api.path(one.kind, namespace, one.name))
+        found = _get(cluster, api.path(one.kind, namespace, one.name), deadline, pace)
         sources[_own(one.kind, [one.name], "")] = None
         sources |= dict.fromkeys(_children(one.kind, _written(found.get("spec", {}).get("selector") or {})))
     return Selection(namespace, tuple(sources))
+
+
+def _get(cluster: api.Cluster, path: str, deadline: float, pace: Pace) -> Json:
+    failures = 0
+    while True:
+        try:
+            return cluster.get(path)
+        except api.Unreachable as error:
+            pause = max(error.retry_after, pace.pause(failures))
+            if time.monotonic() + pause >= deadline:
+                raise
+            failures += 1
+            time.sleep(pause)
 
 
 def _own(kind: str, names: list[str], labels: str) -> Source:

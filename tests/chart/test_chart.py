@@ -1,0 +1,470 @@
+"""What the values do."""
+
+import base64
+import re
+from typing import Any
+
+import pytest
+from conftest import Helm, Rendered, environment
+
+pytestmark = pytest.mark.lab
+
+DIGEST = "sha256:" + "ab" * 32
+WORKLOAD = {"Deployment", "Service", "ServiceAccount", "Pod"}
+REDIS = {"redis": {"enabled": True, "password": "hush"}}
+SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "none": ({}, set()),
+    "autoscaling": ({"autoscaling": {"enabled": True}}, {"HorizontalPodAutoscaler"}),
+    "podDisruptionBudget": ({"podDisruptionBudget": {"enabled": True}}, {"PodDisruptionBudget"}),
+    "ingress": ({"ingress": {"enabled": True, "hosts": [{"host": "a.example.com"}]}}, {"Ingress"}),
+    "networkPolicy": ({"networkPolicy": {"enabled": True, "egress": {"enabled": True}}}, {"NetworkPolicy"}),
+    "istio": ({"istio": {"enabled": True}}, {"VirtualService", "DestinationRule"}),
+    "serviceMonitor": ({"serviceMonitor": {"enabled": True}}, {"ServiceMonitor"}),
+    "openTelemetry": ({"openTelemetry": {"enabled": True, "endpoint": "http://collector:4318"}}, set()),
+    "config": ({"config": {"data": {"A": "1"}, "files": {"a.txt": "1"}}}, {"ConfigMap"}),
+    "secret": ({"secret": {"data": {"A": "1"}, "files": {"a.txt": "1"}}}, {"Secret"}),
+    "redis": (REDIS, {"Secret"}),
+}
+EVERYTHING = [values for values, _ in SWITCHES.values()]
+
+
+# -- kinds and names ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_switch_adds_its_objects_and_no_others(helm: Helm, switch: str) -> None:
+    values, kinds = SWITCHES[switch]
+    assert helm.render(values).kinds == WORKLOAD | kinds
+
+
+def test_service_account_and_test_can_be_left_out(helm: Helm) -> None:
+    rendered = helm.render({"serviceAccount": {"create": False}, "test": {"enabled": False}})
+    assert rendered.kinds == {"Deployment", "Service"}
+    assert rendered.pod["serviceAccountName"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("release", "values", "name"),
+    [
+        ("web", {}, "web"),
+        ("orders", {}, "orders-web"),
+        ("web-blue", {}, "web-blue"),
+        ("orders", {"nameOverride": "api"}, "orders-api"),
+        ("orders", {"fullnameOverride": "orders"}, "orders"),
+        ("o" * 53, {"nameOverride": "a-very-long-name"}, "o" * 53 + "-a-very-l"),
+    ],
+)
+def test_name(helm: Helm, release: str, values: dict[str, Any], name: str) -> None:
+    rendered = helm.render(values, release=release)
+    assert set(rendered.all("Deployment")) == set(rendered.all("Service")) == {name}
+
+
+def test_no_two_objects_share_kind_and_name(helm: Helm) -> None:
+    rendered = helm.render(*EVERYTHING)
+    names = [(item["kind"], item["metadata"]["name"]) for item in rendered.objects]
+    assert len(names) == len(set(names))
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_legal_and_complete(helm: Helm) -> None:
+    tag = "_" + "x" * 100 + "-"
+    rendered = helm.render(*EVERYTHING, {"image": {"tag": tag, "digest": DIGEST}, "commonLabels": {"team": "shop"}})
+    common = {"name", "instance", "component", "managed-by", "part-of", "version"}
+    for item in rendered.objects:
+        labels = item["metadata"]["labels"]
+        assert all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value) for value in labels.values())
+        if item["metadata"]["name"].startswith("web-redis") or item["kind"] == "Pod":
+            continue
+        assert {f"app.kubernetes.io/{name}" for name in common} | {"helm.sh/chart", "team"} <= set(labels)
+    assert rendered.template["metadata"]["labels"]["team"] == "shop"
+
+
+def test_selectors_are_what_never_changes(helm: Helm) -> None:
+    wanted = {"app.kubernetes.io/name": "web", "app.kubernetes.io/instance": "web"}
+    common = {"commonLabels": dict.fromkeys(wanted, "mine"), "podLabels": dict.fromkeys(wanted, "mine")}
+    rendered = helm.render(*EVERYTHING, common)
+    assert rendered.one("Deployment")["spec"]["selector"] == {"matchLabels": wanted}
+    assert rendered.one("Service")["spec"]["selector"] == wanted
+    assert wanted.items() <= rendered.template["metadata"]["labels"].items()
+    for others in (
+        rendered.one("Pod", "web-test")["metadata"]["labels"],
+        rendered.one("Deployment", "web-redis")["spec"]["template"]["metadata"]["labels"],
+    ):
+        assert not wanted.items() <= others.items(), "the service would send requests there"
+
+
+def test_a_release_named_like_a_boolean_keeps_its_name(helm: Helm) -> None:
+    assert helm.render(release="on").template["metadata"]["labels"]["app.kubernetes.io/instance"] == "on"
+
+
+def test_more_labels_win_over_the_usual_ones(helm: Helm) -> None:
+    part_of = "app.kubernetes.io/part-of"
+    rendered = helm.render({"commonLabels": {part_of: "shop", "a": "common"}, "podLabels": {"a": "pod"}})
+    assert rendered.one("Service")["metadata"]["labels"][part_of] == "shop"
+    assert rendered.template["metadata"]["labels"]["a"] == "pod"
+
+
+# -- the image ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ({"tag": "v1"}, "web:v1"),
+        ({"registry": "r:5000", "repository": "shop/web", "tag": "v1"}, "r:5000/shop/web:v1"),
+        ({"registry": "r:5000", "tag": "v1", "digest": DIGEST}, f"r:5000/web:v1@{DIGEST}"),
+        ({"tag": "", "digest": DIGEST}, f"web@{DIGEST}"),
+        ({"tag": "1234567"}, "web:1234567"),
+    ],
+)
+def test_image_reference(helm: Helm, image: dict[str, str], reference: str) -> None:
+    rendered = helm.render({"image": image})
+    assert rendered.container["image"] == reference
+    assert rendered.one("Pod", "web-test")["spec"]["containers"][0]["image"] == reference
+
+
+@pytest.mark.parametrize(("tag", "version"), [("v1.4.0", "v1.4.0"), ("_x_", "x"), ("1e3", "1e3"), ("", None)])
+def test_version_label_comes_from_the_tag_and_never_from_the_digest(helm: Helm, tag: str, version: str | None) -> None:
+    rendered = helm.render({"image": {"tag": tag, "digest": DIGEST}})
+    for item in (*rendered.objects, rendered.template):
+        labels = item["metadata"]["labels"]
+        assert not any("sha256" in value or "abab" in value for value in labels.values())
+        if item.get("kind") != "Pod":
+            assert labels.get("app.kubernetes.io/version") == version
+
+
+def test_pull_secrets_are_joined(helm: Helm) -> None:
+    one, two = [{"name": "one"}], [{"name": "two"}]
+    rendered = helm.render(
+        REDIS, {"imagePullSecrets": one, "global": {"imagePullSecrets": [*two, *one]}, "redis": {"imagePullSecrets": one}}
+    )
+    assert rendered.pod["imagePullSecrets"] == rendered.one("Pod", "web-test")["spec"]["imagePullSecrets"] == one + two
+    assert rendered.one("Deployment", "web-redis")["spec"]["template"]["spec"]["imagePullSecrets"] == one + two
+
+
+# -- variables, configuration, secrets ---------------------------------------------------------------------------------
+
+
+def test_env_forms(helm: Helm) -> None:
+    secret = {"secretKeyRef": {"name": "db", "key": "password"}}
+    given = {"TEXT": "a", "NUMBER": 1000000, "SHARE": 0.25, "YES": True, "ZERO": 0, "EMPTY": "", "NONE": None}
+    env = helm.render({"env": {**given, "SECRET": {"valueFrom": secret}}}).env
+    assert env == {
+        "SECRET": secret,
+        "TEXT": "a",
+        "NUMBER": "1000000",
+        "SHARE": "0.25",
+        "YES": "true",
+        "ZERO": "0",
+        "EMPTY": "",
+        "PORT": "8080",
+    }
+
+
+def test_env_wins_over_what_the_chart_knows(helm: Helm) -> None:
+    env = helm.render(REDIS, {"containerPort": 9090, "env": {"REDIS_ADDR": "", "REDIS_PASSWORD": None}}).env
+    assert env == {"PORT": "9090", "REDIS_ADDR": ""}
+
+
+def test_variables_that_others_refer_to_come_first(helm: Helm) -> None:
+    pod = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert list(helm.render({"env": {"A": "$(ZZ)", "ZZ": pod}}).env)[0] == "ZZ"
+
+
+GNARLY = {
+    "quotes": "a \"b\" 'c' \\ d",
+    "yaml": "- a: {b: [c]} # d",
+    "boolean": "on",
+    "number": "0123",
+    "float": "1e3",
+    "null": "null",
+    "template": "{{ .Values.image }} $(PATH) ${HOME}",
+    "lines": "one\n  two\n\n\tthree\n",
+    "leading": "\n  space",
+    "trailing": "end \n\n",
+    "crlf": "a\r\nb",
+    "unicode": "žluťoučký 😀 \u2028 \x85 \ufeff",
+    "control": "\x07\x1b\x7f",
+    "html": "<a href='?x&y'>",
+    "empty": "",
+}
+
+
+def test_any_text_arrives_unchanged(helm: Helm) -> None:
+    both = {"data": GNARLY, "files": GNARLY}
+    rendered = helm.render({"env": GNARLY, "config": both, "secret": both})
+    assert {name: value for name, value in rendered.env.items() if name != "PORT"} == GNARLY
+    for name in ("web", "web-files"):
+        assert rendered.one("ConfigMap", name)["data"] == GNARLY
+        encoded = rendered.one("Secret", name)["data"]
+        assert {key: base64.b64decode(value).decode() for key, value in encoded.items()} == GNARLY
+
+
+def test_data_becomes_variables_and_files_are_mounted(helm: Helm) -> None:
+    rendered = helm.render(
+        {
+            "envFrom": [{"configMapRef": {"name": "shared"}}],
+            "config": {"data": {"A": 1000000, "GONE": None}, "files": {"a.yaml": "a: 1\n"}},
+            "secret": {"data": {"B": True}, "files": {"key": "k"}, "mountPath": "/keys"},
+        }
+    )
+    assert rendered.container["envFrom"] == [
+        {"configMapRef": {"name": "shared"}},
+        {"configMapRef": {"name": "web"}},
+        {"secretRef": {"name": "web"}},
+    ]
+    assert rendered.one("ConfigMap")["data"] == {"A": "1000000"}
+    assert base64.b64decode(rendered.one("Secret")["data"]["B"]) == b"true"
+    mounts = {mount["mountPath"]: mount for mount in rendered.container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in rendered.pod["volumes"]}
+    assert volumes[mounts["/etc/web"]["name"]]["configMap"] == {"name": "web-files"}
+    assert volumes[mounts["/keys"]["name"]]["secret"] == {"secretName": "web-files"}
+    assert all(mount["readOnly"] for mount in mounts.values())
+
+
+def checksums(rendered: Rendered) -> dict[str, str]:
+    annotations = rendered.template["metadata"].get("annotations", {})
+    return {name.removeprefix("checksum/"): value for name, value in annotations.items() if name.startswith("checksum/")}
+
+
+@pytest.mark.parametrize("part", ["config", "secret"])
+@pytest.mark.parametrize("way", ["data", "files"])
+def test_a_change_of_configuration_rolls_the_pods(helm: Helm, part: str, way: str) -> None:
+    both = {"config": {"data": {"A": "1"}}, "secret": {"data": {"A": "1"}}}
+    before, after = checksums(helm.render(both)), checksums(helm.render(both, {part: {way: {"A": "2"}}}))
+    assert set(before) == set(after) == {"config", "secret"}
+    assert {name for name in before if before[name] != after[name]} == {part}
+
+
+def test_nothing_else_changes_the_checksums(helm: Helm) -> None:
+    both = {"config": {"data": {"A": "1"}}, "secret": {"files": {"a": "1"}}}
+    other = {"image": {"tag": "v2"}, "commonLabels": {"team": "shop"}, "config": {"mountPath": "/else"}}
+    assert checksums(helm.render(both)) == checksums(helm.render(both, other))
+    assert not checksums(helm.render())
+
+
+def test_redis_is_wired(helm: Helm) -> None:
+    assert not {"REDIS_ADDR", "REDIS_PASSWORD"} & set(helm.render().env)
+    for values, name, port in (
+        (REDIS, "web-redis", 6379),
+        ({"redis": {"enabled": True, "password": "x", "nameOverride": "cache", "port": 6380}}, "web-cache", 6380),
+    ):
+        rendered = helm.render(values)
+        (exposed,) = rendered.one("Service", name)["spec"]["ports"]
+        (listening,) = rendered.one("Deployment", name)["spec"]["template"]["spec"]["containers"][0]["ports"]
+        assert rendered.env["REDIS_ADDR"] == f"{name}:{exposed['port']}" == f"{name}:{port}"
+        assert exposed["targetPort"] == listening["name"]
+        assert listening["containerPort"] == port
+        assert rendered.env["REDIS_PASSWORD"] == {"secretKeyRef": {"name": name, "key": "password"}}
+        assert "password" in rendered.one("Secret", name)["data"]
+
+
+def test_redis_needs_no_password(helm: Helm) -> None:
+    rendered = helm.render({"redis": {"enabled": True}})
+    assert "REDIS_PASSWORD" not in rendered.env
+    assert "Secret" not in rendered.kinds
+
+
+def test_another_redis_password_rolls_both(helm: Helm) -> None:
+    one, two = helm.render(REDIS), helm.render(REDIS, {"redis": {"password": "other"}})
+    assert checksums(one) != checksums(two)
+    for rendered in (one, two):
+        assert "hush" not in rendered.text
+    redis = [r.one("Deployment", "web-redis")["spec"]["template"]["metadata"]["annotations"] for r in (one, two)]
+    assert redis[0] != redis[1]
+
+
+def test_open_telemetry(helm: Helm) -> None:
+    env = helm.render(
+        {
+            "env": {"ENVIRONMENT": "test"},
+            "openTelemetry": {
+                "enabled": True,
+                "endpoint": "http://collector:4318",
+                "samplerArg": 0.1,
+                "resourceAttributes": {"team": "a,b c"},
+            },
+        }
+    ).env
+    attributes = dict(pair.split("=") for pair in env["OTEL_RESOURCE_ATTRIBUTES"].split(","))
+    assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+    assert env["OTEL_TRACES_SAMPLER_ARG"] == "0.1"
+    assert attributes["service.version"] == "v1"
+    assert attributes["deployment.environment.name"] == "$(ENVIRONMENT)"
+    assert attributes["team"] == "a%2Cb%20c"
+    referred = {name for value in attributes.values() for name in re.findall(r"\$\((\w+)\)", value)}
+    assert referred <= set(list(env)[: list(env).index("OTEL_RESOURCE_ATTRIBUTES")])
+
+
+# -- the pods ----------------------------------------------------------------------------------------------------------
+
+
+def pods(rendered: Rendered) -> list[dict[str, Any]]:
+    return [*(d["spec"]["template"]["spec"] for d in rendered.all("Deployment").values()), rendered.one("Pod", "web-test")["spec"]]
+
+
+def test_pods_are_restricted_and_have_no_token(helm: Helm) -> None:
+    found = pods(helm.render(REDIS))
+    assert len(found) == 3
+    for pod in found:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        context = pod["securityContext"]
+        assert (context["runAsNonRoot"], context["runAsUser"]) == (True, 65532)
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_rollout(helm: Helm) -> None:
+    spec = helm.render().one("Deployment")["spec"]
+    assert spec["replicas"] == 3
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert spec["progressDeadlineSeconds"] == 240
+    recreate = helm.render({"strategy": {"type": "Recreate", "rollingUpdate": None}}).one("Deployment")["spec"]
+    assert recreate["strategy"] == {"type": "Recreate"}
+
+
+def test_zero_replicas_are_zero(helm: Helm) -> None:
+    assert helm.render({"replicaCount": 0}).one("Deployment")["spec"]["replicas"] == 0
+
+
+def test_the_autoscaler_owns_the_replicas(helm: Helm) -> None:
+    rendered = helm.render({"replicaCount": 4, "autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 70}})
+    assert "replicas" not in rendered.one("Deployment")["spec"]
+    spec = rendered.one("HorizontalPodAutoscaler")["spec"]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (4, 10)
+    assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu", "memory"]
+
+
+def test_probes(helm: Helm) -> None:
+    container = helm.render().container
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}
+    assert paths == {"startup": "/healthz", "readiness": "/readyz", "liveness": "/healthz"}
+    assert {"name": "http", "containerPort": 8080} in container["ports"]
+    changed = helm.render(
+        {"livenessProbe": None, "readinessProbe": {"httpGet": None, "tcpSocket": {"port": "http"}, "periodSeconds": 7}}
+    ).container
+    assert "livenessProbe" not in changed
+    assert changed["readinessProbe"]["tcpSocket"] == {"port": "http"}
+    assert "httpGet" not in changed["readinessProbe"]
+
+
+def test_pods_of_one_version_spread_over_nodes(helm: Helm) -> None:
+    (constraint,) = helm.render().pod["topologySpreadConstraints"]
+    assert constraint["topologyKey"] == "kubernetes.io/hostname"
+    assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["labelSelector"] == helm.render().one("Deployment")["spec"]["selector"]
+    assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+    own = {"topologyKey": "zone", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {}}
+    assert helm.render({"topologySpreadConstraints": [own]}).pod["topologySpreadConstraints"] == [own]
+    assert "topologySpreadConstraints" not in helm.render({"topologySpreadConstraints": []}).pod
+
+
+def test_what_kubernetes_knows_is_passed_on(helm: Helm) -> None:
+    given: dict[str, Any] = {
+        "nodeSelector": {"node-role.kubernetes.io/edge": ""},
+        "tolerations": [{"key": "edge", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 86400}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "business",
+        "terminationGracePeriodSeconds": 60,
+        "initContainers": [{"name": "first", "image": "a"}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    here: dict[str, Any] = {
+        "command": ["/web", "-x"],
+        "args": ["{{ not a template }}"],
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    rendered = helm.render(given, here, {"sidecars": [{"name": "beside", "image": "b"}], "podAnnotations": {"a": "1"}})
+    assert given.items() <= rendered.pod.items()
+    assert here.items() <= rendered.container.items()
+    assert rendered.pod["containers"][1] == {"name": "beside", "image": "b"}
+    assert rendered.template["metadata"]["annotations"] == {"a": "1"}
+    test = rendered.one("Pod", "web-test")["spec"]
+    assert test["nodeSelector"] == given["nodeSelector"]
+    assert test["tolerations"] == given["tolerations"]
+
+
+def test_the_test_asks_the_service(helm: Helm) -> None:
+    pod = helm.render({"service": {"port": 8000}}, release="orders").one("Pod", "orders-web-test")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["containers"][0]["args"] == ["-check", "http://orders-web:8000/readyz"]
+    assert pod["spec"]["restartPolicy"] == "Never"
+
+
+# -- around the pods ---------------------------------------------------------------------------------------------------
+
+
+def test_disruption_budget(helm: Helm) -> None:
+    enabled = {"podDisruptionBudget": {"enabled": True}}
+    spec = helm.render(enabled).one("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert "minAvailable" not in spec
+    spec = helm.render(enabled, {"podDisruptionBudget": {"minAvailable": 0}}).one("PodDisruptionBudget")["spec"]
+    assert spec["minAvailable"] == 0
+    assert "maxUnavailable" not in spec
+
+
+def test_service(helm: Helm) -> None:
+    spec = helm.render({"service": {"type": "NodePort", "nodePort": 30080, "port": 8000}}).one("Service")["spec"]
+    (port,) = spec["ports"]
+    assert (spec["type"], port["port"], port["nodePort"], port["targetPort"]) == ("NodePort", 8000, 30080, "http")
+
+
+def test_ingress_takes_all_paths_by_default(helm: Helm) -> None:
+    hosts = [{"host": "a.example.com"}, {"host": "b.example.com", "paths": [{"path": "/b", "pathType": "Exact"}]}]
+    first, second = helm.render({"ingress": {"enabled": True, "hosts": hosts}}).one("Ingress")["spec"]["rules"]
+    assert [(path["path"], path["pathType"]) for path in first["http"]["paths"]] == [("/", "Prefix")]
+    assert [(path["path"], path["pathType"]) for path in second["http"]["paths"]] == [("/b", "Exact")]
+    assert first["http"]["paths"][0]["backend"] == {"service": {"name": "web", "port": {"name": "http"}}}
+
+
+def test_network_policy_lets_through_what_is_needed(helm: Helm) -> None:
+    monitoring = {"namespaceSelector": {"matchLabels": {"a": "b"}}}
+    rendered = helm.render(
+        REDIS, {"networkPolicy": {"enabled": True, "from": [monitoring], "egress": {"enabled": True, "rules": [{"to": []}]}}}
+    )
+    spec = rendered.one("NetworkPolicy")["spec"]
+    (ingress,) = spec["ingress"]
+    test = rendered.one("Pod", "web-test")["metadata"]["labels"]
+    assert ingress["from"] == [monitoring, {"podSelector": {"matchLabels": test}}]
+    names, redis, own = spec["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert redis["to"][0]["podSelector"] == rendered.one("Deployment", "web-redis")["spec"]["selector"]
+    assert own == {"to": []}
+    spec = helm.render({"networkPolicy": {"enabled": True}}).one("NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    assert "from" not in spec["ingress"][0]
+
+
+def test_istio_routes_to_the_service(helm: Helm) -> None:
+    rendered = helm.render({"istio": {"enabled": True}})
+    spec = rendered.one("VirtualService")["spec"]
+    assert spec["hosts"] == ["web"]
+    assert "gateways" not in spec
+    assert spec["http"] == [{"route": [{"destination": {"host": "web", "port": {"number": 80}}}]}]
+    assert rendered.one("DestinationRule")["spec"] == {"host": "web"}
+
+
+def test_service_monitor_selects_the_service(helm: Helm) -> None:
+    rendered = helm.render({"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}})
+    monitor = rendered.one("ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    service = rendered.one("Service")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+@pytest.mark.parametrize("name", ["dev", "test", "prod"])
+def test_no_secret_is_readable_outside_a_secret(helm: Helm, name: str) -> None:
+    assert "not-a-secret" not in helm.render(environment(name)).text

@@ -1,0 +1,3 @@
+module lab/fault
+
+go 1.26
