@@ -66,17 +66,36 @@ selector's over all.
 {{- toJson $texts -}}
 {{- end -}}
 
+{{/*
+The data of a ConfigMap: lines as lines where that is safe. toYaml loses control characters and line separators, at times
+with everything around them; quote does not.
+*/}}
+{{- define "web.data" -}}
+{{- range $name, $value := include "web.texts" . | fromJson }}
+{{ if regexMatch `[^\n\t\x20-\x7e\x{a0}-\x{2027}\x{202a}-\x{fefe}\x{ff00}-\x{fffd}\x{10000}-\x{10ffff}]` $value -}}
+{{ quote $name }}: {{ quote $value }}
+{{- else -}}
+{{ toYaml (dict $name $value) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The variables of the container: the chart's own under those in env, and first those that others may refer to. */}}
 {{- define "web.env" -}}
 {{- $env := include "web.ownEnv" . | fromYaml -}}
 {{- range $name, $value := .Values.env }}{{ $_ := set $env $name $value }}{{ end -}}
-{{- $first := list -}}
-{{- $then := list -}}
 {{- range $name, $value := $env -}}
-{{- if kindIs "map" $value }}{{ $first = append $first (merge (dict "name" $name) $value) -}}
-{{- else if not (kindIs "invalid" $value) }}{{ $then = append $then (dict "name" $name "value" (include "web.text" $value)) }}{{ end -}}
+{{- if kindIs "map" $value }}
+- name: {{ quote $name }}
+  {{- toYaml $value | nindent 2 }}
 {{- end -}}
-{{- concat $first $then | toYaml -}}
+{{- end -}}
+{{- range $name, $value := $env -}}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
+- name: {{ quote $name }}
+  value: {{ include "web.text" $value | quote }}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What the chart knows without being told. */}}
@@ -131,7 +150,9 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- $own := dict "labelSelector" (dict "matchLabels" (include "web.selectorLabels" . | fromYaml)) "matchLabelKeys" (list "pod-template-hash") -}}
 {{- $constraints := list -}}
 {{- range .Values.topologySpreadConstraints -}}
-{{- $constraints = append $constraints (hasKey . "labelSelector" | ternary . (merge (dict) . $own)) -}}
+{{- $constraint := . -}}
+{{- if not (hasKey . "labelSelector") }}{{ $constraint = merge (deepCopy .) $own }}{{ end -}}
+{{- $constraints = append $constraints $constraint -}}
 {{- end -}}
 {{- with $constraints }}{{ toYaml . }}{{ end -}}
 {{- end -}}
@@ -144,7 +165,9 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- if .Values.redis.enabled }}{{ with .Values.redis.password }}{{ $secrets = append $secrets . }}{{ end }}{{ end -}}
 {{- if compact $secrets }}{{ $_ := set $annotations "checksum/secret" ($secrets | toJson | sha256sum) }}{{ end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
-{{- with $annotations }}{{ toYaml . }}{{ end -}}
+{{- range $name, $value := $annotations }}
+{{ $name }}: {{ $value | quote }}
+{{- end -}}
 {{- end -}}
 
 {{/* The labels of the test's pod: the service must not select it. */}}

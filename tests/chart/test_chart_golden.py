@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from conftest import HERE, Helm, environment, program
+from rendering import HERE, Helm, environment, program
 
 pytestmark = pytest.mark.lab
 ENVIRONMENTS = ("dev", "test", "prod")

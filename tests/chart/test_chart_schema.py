@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHART, TAGGED, Helm
+from rendering import CHART, TAGGED, Helm
 
 REFUSED = {
     "envs": ({"envs": {"A": "1"}}, "'envs' not allowed"),
