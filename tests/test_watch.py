@@ -281,7 +281,7 @@ def test_a_watch_that_breaks_is_taken_up_again(api: ApiServer, door: cluster.Clu
 
 
 def test_a_silent_watch_is_given_up_for_a_list(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, pace=Pace(relist=0.2, silence=0.1, spacing=0.02, backoff=0.02)).judged()
+    follow = Follow(door, pace=Pace(relist=0.1, silence=0.05, spacing=0.02, backoff=0.02)).judged()
     api.fail("watch", apiserver.hang, 1e9)
     api.disturb("silence")
     for round in range(3):
@@ -305,7 +305,7 @@ def test_watches_that_never_work_do_not_make_a_storm(
     api: ApiServer, door: cluster.Cluster, fault: Callable[[apiserver.Handler], None]
 ) -> None:
     api.fail("watch", fault, 1e9)
-    follow = Follow(door, within=0.6, pace=Pace(backoff=0.1, backoff_most=0.2))
+    follow = Follow(door, within=0.4, pace=Pace(backoff=0.1, backoff_most=0.2))
     api.put(PODS, "web-2", {"kind": "Pod"}, labels={"app": "web"})
     await_true(lambda: follow.snapshots and len(follow.snapshots[-1].of("Pod")) == 2)
     assert follow.end().verdict is Verdict.PROGRESSING
@@ -314,7 +314,7 @@ def test_watches_that_never_work_do_not_make_a_storm(
 
 def test_watches_that_end_at_once_are_spaced(api: ApiServer, door: cluster.Cluster) -> None:
     api.fail("watch", apiserver.empty_watch, 1e9)
-    Follow(door, within=0.6, pace=Pace(spacing=0.1)).end()
+    Follow(door, within=0.4, pace=Pace(spacing=0.1)).end()
     assert api.count("watch") <= 3 * 7
 
 
@@ -392,7 +392,7 @@ def test_a_server_that_refuses_everybody_while_it_starts_is_doubt(api: ApiServer
 
 
 def test_a_restarted_server_is_one_line_each_way(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, pace=Pace(backoff=0.02, backoff_most=0.1, outage=0.1)).judged()
+    follow = Follow(door, pace=Pace(spacing=0.02, backoff=0.02, backoff_most=0.1, outage=0.1)).judged()
     await_true(lambda: api.watches() == 3)
     api.stop()
     await_true(lambda: follow.notices() == ["Disconnected"])
@@ -435,7 +435,7 @@ def test_an_api_that_never_answers_is_no_verdict(
     api: ApiServer, door: cluster.Cluster, fault: Callable[[apiserver.Handler], None]
 ) -> None:
     api.fail("*", fault, 1e9)
-    follow = Follow(door, within=0.8)
+    follow = Follow(door, within=0.45)
     outcome = follow.end()
     assert (outcome.ended, outcome.verdict, outcome.judgements) == (Ended.DEADLINE, Verdict.INDETERMINATE, ())
     assert outcome.unreachable
@@ -443,7 +443,7 @@ def test_an_api_that_never_answers_is_no_verdict(
 
 
 def test_an_api_that_is_down_at_the_deadline_is_no_verdict(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, within=1.0).judged()
+    follow = Follow(door, within=0.5).judged()
     await_true(lambda: api.watches() == 3)
     api.stop()
     outcome = follow.end()
@@ -453,7 +453,7 @@ def test_an_api_that_is_down_at_the_deadline_is_no_verdict(api: ApiServer, door:
 
 
 def test_an_api_that_has_only_just_come_back_is_no_verdict(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, within=1.0, pace=Pace(backoff=0.02, backoff_most=0.05, outage=0.1)).judged()
+    follow = Follow(door, within=0.7, pace=Pace(spacing=0.02, backoff=0.02, backoff_most=0.05, outage=0.1)).judged()
     await_true(lambda: api.watches() == 3)
     api.stop()
     await_true(lambda: follow.notices() == ["Disconnected"])
@@ -472,12 +472,12 @@ def test_no_grace_passes_while_nothing_can_be_seen(api: ApiServer, door: cluster
         left = began[0] + 0.5 - now
         return Judgement(WEB, Verdict.PROGRESSING if left > 0 else Verdict.FAILED, "stuck", recheck=max(left, 0.0))
 
-    follow = Follow(door, judge=impatient, pace=Pace(backoff=0.02, backoff_most=0.1, outage=0.1)).judged()
+    follow = Follow(door, judge=impatient, pace=Pace(spacing=0.02, backoff=0.02, backoff_most=0.1, outage=0.1)).judged()
     await_true(lambda: api.watches() == 3)
     api.stop()
     await_true(lambda: follow.notices() == ["Disconnected"])
     judged = len(began)
-    time.sleep(0.8)
+    time.sleep(0.6)
     assert len(began) == judged
     api.start()
     await_true(lambda: len(began) > judged)
@@ -486,7 +486,7 @@ def test_no_grace_passes_while_nothing_can_be_seen(api: ApiServer, door: cluster
 
 
 def test_a_verdict_that_cannot_be_confirmed_is_none(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, within=1.5).judged()
+    follow = Follow(door, within=0.7).judged()
     await_true(lambda: api.watches() == 3)
     api.fail("list", apiserver.status(500), 1e9)
     ready(api, -1)
@@ -495,7 +495,7 @@ def test_a_verdict_that_cannot_be_confirmed_is_none(api: ApiServer, door: cluste
 
 
 def test_one_kind_out_of_reach_is_enough(api: ApiServer, door: cluster.Cluster) -> None:
-    follow = Follow(door, within=1.5).judged()
+    follow = Follow(door, within=0.7).judged()
     await_true(lambda: api.watches() == 3)
     api.fail("list pods", apiserver.status(500), 1e9)
     api.fail("watch pods", apiserver.status(500), 1e9)

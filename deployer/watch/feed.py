@@ -71,13 +71,13 @@ class Feed(threading.Thread):
         self._listed_at: float | None = None
         self._asked = 0
         self._failures = 0
-        self._ended = False
+        self._ended = threading.Event()
         self._wake = threading.Event()
         self._stream: api.Stream | None = None
 
     def run(self) -> None:
         """List and watch until stopped."""
-        while not self._ended:
+        while not self._ended.is_set():
             self._wake.clear()
             asked, started = self._asked, time.monotonic()
             try:
@@ -98,7 +98,7 @@ class Feed(threading.Thread):
 
     def stop(self) -> None:
         """End soon; nothing more is said."""
-        self._ended = True
+        self._ended.set()
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -113,7 +113,7 @@ class Feed(threading.Thread):
         )
         found = {one["metadata"]["uid"]: one for one in items}
         self._listed_at = time.monotonic()
-        if not self._ended:
+        if not self._ended.is_set():
             self._say(Listed(self, found, asked))
         return version
 
@@ -163,14 +163,15 @@ class Feed(threading.Thread):
         try:
             for kind, found in stream:
                 version = found["metadata"]["resourceVersion"]
-                if kind != "BOOKMARK" and not self._ended:
+                if kind != "BOOKMARK" and not self._ended.is_set():
                     self._say(Changed(self, kind, found))
         finally:
             self._stream = None
         return version
 
     def _pause(self, error: api.ClusterError) -> None:
-        """Wait a while, at least as long as the server asks."""
-        asked = error.retry_after if isinstance(error, api.Unreachable) else 0.0
-        self._wake.wait(max(asked, self._pace.pause(self._failures)))
+        """Wait a while; as long as the server asks nothing but the end of the watch cuts that short."""
+        if isinstance(error, api.Unreachable):
+            self._ended.wait(error.retry_after)
+        self._wake.wait(self._pace.pause(self._failures))
         self._failures += 1

@@ -131,29 +131,27 @@ class _Loop:
         return self._pace.tick if blind else min(self._pace.tick, max(0.0, self._recheck - now))
 
     def _receive(self, timeout: float) -> bool:
-        """Wait for a message, then take all that come with it: changes come in bursts."""
-        try:
-            self._take(self._inbox.get(timeout=timeout))
-        except queue.Empty:
-            return False
-        until = time.monotonic() + self._pace.burst
-        while (left := until - time.monotonic()) > 0:
+        """Wait for news, then for what comes with it: changes come in bursts. False when there was none."""
+        news, until = False, time.monotonic() + timeout
+        while True:
             try:
-                self._take(self._inbox.get(timeout=left))
+                heard = self._take(self._inbox.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
-                break
-        return True
+                return news
+            if heard and not news:
+                news, until = True, time.monotonic() + self._pace.burst
 
-    def _take(self, message: Message | Happened | EventsRefused) -> None:
-        was_lost = self._known.trouble is not None
-        self._known.take(message)
+    def _take(self, message: Message | Happened | EventsRefused) -> bool:
+        back = isinstance(message, Listed) and self._known.lost(message.feed)
+        news = self._known.take(message)
+        if back:
+            self._known.retry()
         match message:
-            case Listed() if was_lost:
-                self._known.retry()
             case Refused(feed, verb, reason, _):
                 self._degrade(feed.source.kind, verb, reason)
             case EventsRefused(reason):
                 self._degrade("Event", "list", reason)
+        return news
 
     def _degrade(self, kind: str, verb: str, reason: str) -> None:
         if (kind, verb) not in self._degraded:

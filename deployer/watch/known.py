@@ -20,13 +20,15 @@ class Known:
         self._events: dict[str, dict[str, Json]] = {}
         self._blind_to_events = False
 
-    def take(self, message: Message | Happened | EventsRefused) -> None:
-        """Remember what a feed said."""
+    def take(self, message: Message | Happened | EventsRefused) -> bool:
+        """Remember what a feed said; true when it was news."""
         match message:
             case Listed(feed, objects, asked):
+                news = self._objects[feed] != objects or feed in self._refused or asked > self._answered[feed]
                 self._objects[feed] = objects
                 self._hear(feed, asked)
                 self._refused.pop(feed, None)
+                return news
             case Changed(feed, "DELETED", item):
                 self._objects[feed].pop(item["metadata"]["uid"], None)
             case Changed(feed, _, item):
@@ -34,14 +36,19 @@ class Known:
             case Lost(feed, reason):
                 self._lost[feed] = reason
             case Refused(feed, "list", _, asked):
+                news = feed not in self._refused or asked > self._answered[feed]
                 self._objects[feed] = {}
                 self._hear(feed, asked)
                 self._refused[feed] = None
+                return news
             case Happened(uid, events):
+                news = self._events.get(uid, {}) != events or self._blind_to_events
                 self._events[uid] = events
                 self._blind_to_events = False
+                return news
             case EventsRefused():
                 self._blind_to_events = True
+        return True
 
     def _hear(self, feed: Feed, asked: int) -> None:
         self._answered[feed] = max(asked, self._answered[feed])
@@ -65,8 +72,12 @@ class Known:
         """Ask for every kind that a verdict needs to be read again, now."""
         return {feed: feed.refresh() for feed in self._needed}
 
+    def lost(self, feed: Feed) -> bool:
+        """The last try to read it failed."""
+        return feed in self._lost
+
     def retry(self) -> None:
-        """Ask again at once for what is lost: something has just answered."""
+        """Ask again at once for what is lost: something that was lost has just answered."""
         for feed in self._lost:
             feed.refresh()
 
