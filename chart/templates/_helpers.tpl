@@ -26,13 +26,12 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/*
-The labels of an object: dict "root" $ and, where wanted, "component", "labels" (more of them) and "pod" (true: without
-those that would roll the pods for nothing). More labels win over the common ones, those over the usual ones, and the
-selector's over all.
+The labels of an object: dict "root" $ and, where wanted, "labels" (more of them) and "pod" (true: without those that
+would roll the pods for nothing). More labels win over the common ones, those over the usual ones, the selector's over all.
 */}}
 {{- define "web.labels" -}}
 {{- $root := .root -}}
-{{- $labels := dict "app.kubernetes.io/component" (default "server" .component) "app.kubernetes.io/part-of" (include "web.name" $root) -}}
+{{- $labels := dict "app.kubernetes.io/component" "server" "app.kubernetes.io/part-of" (include "web.name" $root) -}}
 {{- with include "web.version" $root }}{{ $_ := set $labels "app.kubernetes.io/version" . }}{{ end -}}
 {{- if not .pod -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" $root.Release.Service -}}
