@@ -138,6 +138,8 @@ class _Loop:
                 heard = self._take(self._inbox.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
                 return news
+            if self._asked is not None and self._known.confirmed(self._asked):
+                return True
             if heard and not news:
                 news, until = True, time.monotonic() + self._pace.burst
 
