@@ -65,9 +65,9 @@ class Checks:
     def for_release(self, values: Values, given_tag: str | None) -> Ready:
         """All that an `up` needs."""
         checks = self.each(values, given_tag)
-        if not checks["image"].exception() and checks["image"].result()[0].digest:
-            if isinstance(checks["docker"].exception(), DeployError):
-                del checks["docker"]  # nothing is to be built, so no engine is needed
+        built = not checks["image"].exception() and checks["image"].result()[0].digest
+        if built and isinstance(checks["docker"].exception(), DeployError):
+            del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
         image, tree = checks["image"].result()
         facts = Facts(image, checks["release"].result(), tree)
@@ -122,7 +122,12 @@ class Checks:
 
     def cluster(self) -> Cluster:
         """The cluster behind the profile's context, if it is the one the profile means."""
-        door = cluster.connect(self.target.kubeconfig, self.target.context)
+        try:
+            return self._identified(cluster.connect(self.target.kubeconfig, self.target.context))
+        except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
+            raise PreflightError(error.message, hint=error.hint) from None
+
+    def _identified(self, door: Cluster) -> Cluster:
         identity = self.profile.target.identity
         found: Mapping[str, Callable[[], str | None]] = {
             "server": lambda: door.server,

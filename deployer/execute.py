@@ -14,13 +14,13 @@ from deployer.credentials import Login
 from deployer.errors import DeadlineError, DeployError, ExitCode, IndeterminateError, PausedError, UnhealthyError
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
-from deployer.model import Image
+from deployer.model import Image, Values
 from deployer.plan import values
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _do(run: _Run, step: Step) -> str:
             return _verify(run)
 
 
-def _upgrade(run: _Run, stage: str, given: values.Values) -> str:
+def _upgrade(run: _Run, stage: str, given: Values) -> str:
     assert run.image is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
     text = values.text(values.release(given, run.image, pull_secret))
@@ -237,11 +237,15 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
             "the first revision has nothing before it, so it is left in place; remove it with: "
             f"helm uninstall {name} --namespace {target.namespace} --kube-context {target.context}"
         )
-    return f"the failed revision is left in place; `deploy rollback --env {run.plan.environment}` puts the last good back"
+    return (
+        f"the failed revision is left in place; `deploy rollback --env {run.plan.environment}` puts the last good back"
+    )
 
 
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
-    failure = DeployError(message, detail=error.detail)
+    # helm says what counts last, behind this word; docker's last word is only the step that failed.
+    cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
+    failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:])
     failure.exit_code = exit_code
     return failure
 

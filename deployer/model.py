@@ -66,4 +66,6 @@ class Revision:
         Helm names it in the description alone: `Rollback to 3`.
         """
         words = self.description.split()
-        return int(words[2]) if words[:2] == ["Rollback", "to"] and len(words) > 2 and words[2].isdigit() else self.number
+        return (
+            int(words[2]) if words[:2] == ["Rollback", "to"] and len(words) > 2 and words[2].isdigit() else self.number
+        )

@@ -1,11 +1,10 @@
-"""What a release needs to be allowed, as questions for the API server. docs/permissions.md says the same for people."""
+"""What a release needs to be allowed: questions for the API server. docs/permissions.md says the same for people."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deployer.cluster import Access
-
 
 RECORDS = tuple(Access(verb, "secrets") for verb in ("get", "list", "create", "update", "patch", "delete"))
 """Helm keeps its revisions in Secrets."""

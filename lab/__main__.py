@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-
 from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
 from lab.processes import PartFailed, alive, recorded, stop
 

@@ -26,7 +26,15 @@ def up() -> str:
     start(
         "etcd",
         (
-            *("etcd", "--data-dir", place.STATE / "etcd", "--listen-client-urls", ETCD, "--advertise-client-urls", ETCD),
+            *(
+                "etcd",
+                "--data-dir",
+                place.STATE / "etcd",
+                "--listen-client-urls",
+                ETCD,
+                "--advertise-client-urls",
+                ETCD,
+            ),
             *("--listen-peer-urls", "http://127.0.0.1:23800", "--unsafe-no-fsync", "--log-level", "warn"),
         ),
     )
@@ -37,14 +45,26 @@ def up() -> str:
             *("--advertise-address", place.NODE1, "--endpoint-reconciler-type", "none"),
             *("--tls-cert-file", pki / "apiserver.crt", "--tls-private-key-file", pki / "apiserver.key"),
             *("--client-ca-file", pki / "ca.crt", "--authorization-mode", "Node,RBAC"),
-            *("--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", place.SERVICES),
-            *("--service-account-key-file", pki / "accounts.pub", "--service-account-signing-key-file", pki / "accounts.key"),
+            *(
+                "--service-account-issuer",
+                "https://kubernetes.default.svc",
+                "--service-cluster-ip-range",
+                place.SERVICES,
+            ),
+            *(
+                "--service-account-key-file",
+                pki / "accounts.pub",
+                "--service-account-signing-key-file",
+                pki / "accounts.key",
+            ),
             # Without it logs and exec look the node's name up.
             *("--kubelet-preferred-address-types", "InternalIP", "--allow-privileged"),
             *("--kubelet-client-certificate", pki / "admin.crt", "--kubelet-client-key", pki / "admin.key"),
         ),
     )
-    until("the API server", lambda: attempt(*kubectl("get", "--raw", "/readyz")), seconds=60, needs=("apiserver", "etcd"))
+    until(
+        "the API server", lambda: attempt(*kubectl("get", "--raw", "/readyz")), seconds=60, needs=("apiserver", "etcd")
+    )
     for name in ("controller-manager", "scheduler"):
         certificates.kubeconfig(place.STATE / f"{name}.kubeconfig", name)
     start(

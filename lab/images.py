@@ -1,4 +1,4 @@
-"""Stand-ins for the public base images, which cannot be pulled here: in the registry, as a company's mirror would be."""
+"""Stand-ins for the public base images, which cannot be pulled here: in the registry, like a company's mirror."""
 
 import hashlib
 import json
@@ -17,7 +17,11 @@ def up() -> str:
     """Build and push what the registry does not have; keep the registry's files for the next lab."""
     sign = place.CACHE / "mirror" / "sign"
     docker = Docker()
-    if sign.exists() and sign.read_text() == _sign() and (registry.STORAGE / "docker/registry/v2/repositories/mirror").exists():
+    if (
+        sign.exists()
+        and sign.read_text() == _sign()
+        and (registry.STORAGE / "docker/registry/v2/repositories/mirror").exists()
+    ):
         said = "cached"
     else:
         said = "built"
@@ -70,7 +74,13 @@ def _rootfs() -> Path:
         run(
             *("debootstrap", "--variant=minbase", "--include=ca-certificates,git,redis-server", suite, fresh, mirror),
         )
-        for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
+        for waste in (
+            "var/cache/apt/archives",
+            "var/lib/apt/lists",
+            "usr/share/doc",
+            "usr/share/man",
+            "usr/share/locale",
+        ):
             shutil.rmtree(fresh / waste, ignore_errors=True)
         fresh.rename(kept)
     return kept
@@ -95,12 +105,16 @@ def _runtime(docker: Docker) -> None:
             (root / name).mkdir(parents=True)
         (root / "tmp").chmod(0o1777)
         root.chmod(0o755)
-        (root / "etc/passwd").write_text("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n")
+        (root / "etc/passwd").write_text(
+            "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"
+        )
         (root / "etc/group").write_text("root:x:0:\nnonroot:x:65532:\n")
         shutil.copy("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs/ca-certificates.crt")
         archive = f"{folder}.tar"
         run("tar", "-C", folder, "-cf", archive, ".")
-        docker("import", "--change", "USER 65532:65532", "--change", "WORKDIR /", archive, place.MIRROR["RUNTIME_IMAGE"])
+        docker(
+            "import", "--change", "USER 65532:65532", "--change", "WORKDIR /", archive, place.MIRROR["RUNTIME_IMAGE"]
+        )
         Path(archive).unlink()
     docker("push", "--quiet", place.MIRROR["RUNTIME_IMAGE"])
 
@@ -113,14 +127,23 @@ def _base(docker: Docker, rootfs: Path) -> None:
     docker("import", "--change", 'ENTRYPOINT ["redis-server"]', "--change", "EXPOSE 6379", archive, redis)
     archive.unlink()
     docker("push", "--quiet", redis)
-    settings = json.loads(run("go", "env", "-json", "GOROOT", "GOPROXY", "GONOSUMDB", "GONOSUMCHECK", "GOSUMDB", "GOFLAGS"))
+    settings = json.loads(
+        run("go", "env", "-json", "GOROOT", "GOPROXY", "GONOSUMDB", "GONOSUMCHECK", "GOSUMDB", "GOFLAGS")
+    )
     root = Path(settings.pop("GOROOT"))
     with tempfile.TemporaryDirectory(dir=place.CACHE) as folder:
         context = Path(folder)
         shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "ca.crt")
-        run("tar", "-C", root, "--exclude=testdata", "--exclude=*_test.go", "-cf", context / "go.tar", *(
-            name for name in GO_FILES if (root / name).exists()
-        ))
+        run(
+            "tar",
+            "-C",
+            root,
+            "--exclude=testdata",
+            "--exclude=*_test.go",
+            "-cf",
+            context / "go.tar",
+            *(name for name in GO_FILES if (root / name).exists()),
+        )
         lines = [f"ENV {name}={json.dumps(value)}" for name, value in settings.items() if value]
         (context / "Dockerfile").write_text(
             "\n".join(
@@ -152,4 +175,7 @@ def _pause(docker: Docker, archive: Path) -> None:
 
 def ready() -> bool:
     """Whether the registry holds the stand-ins."""
-    return all(attempt("test", "-d", registry.STORAGE / "docker/registry/v2/repositories/mirror" / name) for name in ("golang", "redis"))
+    return all(
+        attempt("test", "-d", registry.STORAGE / "docker/registry/v2/repositories/mirror" / name)
+        for name in ("golang", "redis")
+    )

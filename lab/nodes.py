@@ -1,8 +1,11 @@
 """Two nodes: containerd, kubelet and kube-proxy each; the second in a network namespace of its own."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from lab import certificates, place
@@ -19,7 +22,12 @@ def up() -> str:
         _containerd(name)
     for name in NODES:
         socket = _folder(name) / "containerd.sock"
-        until(f"containerd of {name}", lambda: attempt(*_ctr(socket), "version"), seconds=30, needs=(f"containerd-{name}",))
+        until(
+            f"containerd of {name}",
+            lambda: attempt(*_ctr(socket), "version"),
+            seconds=30,
+            needs=(f"containerd-{name}",),
+        )
         if place.PAUSE not in run(*_ctr(socket), "images", "ls", "-q"):
             run(*_ctr(socket), "images", "import", place.CACHE / "pause.tar")
         _kubelet(name)
@@ -48,7 +56,7 @@ def _ctr(socket: Path) -> tuple[str, ...]:
     return ("ctr", "--address", str(socket), "--namespace", "k8s.io")
 
 
-def _inside(name: str) -> tuple[str, ...]:
+def _inside(name: str) -> tuple[str | Path, ...]:
     """nsenter, not `ip netns exec`: the latter's mount namespace hides the kubelet's mounts."""
     return ("nsenter", f"--net=/run/netns/{place.NETNS}") if name == "node2" else ()
 
@@ -101,7 +109,9 @@ oom_score = 0
 """
     )
     # The authorities reach containerd as a bundle: with hosts.toml a missing tag is reported as an x509 error.
-    start(f"containerd-{name}", (*_inside(name), "containerd", "--config", config), {"SSL_CERT_FILE": str(place.BUNDLE)})
+    start(
+        f"containerd-{name}", (*_inside(name), "containerd", "--config", config), {"SSL_CERT_FILE": str(place.BUNDLE)}
+    )
 
 
 def _kubelet(name: str) -> None:
@@ -128,7 +138,10 @@ def _kubelet(name: str) -> None:
                 "podLogsDir": str(folder / "pods"),
                 "clusterDNS": [place.NODE1],
                 "clusterDomain": "cluster.local",
-                "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(place.PKI / "ca.crt")}},
+                "authentication": {
+                    "anonymous": {"enabled": False},
+                    "x509": {"clientCAFile": str(place.PKI / "ca.crt")},
+                },
                 "authorization": {"mode": "Webhook"},
                 "serializeImagePulls": False,
                 "maxPods": 250,
@@ -170,7 +183,14 @@ def _proxy(name: str) -> None:
         (
             *(*_inside(name), place.BIN / "kubernetes", "kube-proxy", "--kubeconfig", folder / "proxy.kubeconfig"),
             *("--proxy-mode", "nftables", "--hostname-override", name, "--cluster-cidr", "10.244.0.0/16"),
-            *("--conntrack-max-per-core", "0", "--conntrack-tcp-timeout-established", "0", "--conntrack-tcp-timeout-close-wait", "0"),
+            *(
+                "--conntrack-max-per-core",
+                "0",
+                "--conntrack-tcp-timeout-established",
+                "0",
+                "--conntrack-tcp-timeout-close-wait",
+                "0",
+            ),
             *("--metrics-bind-address", "127.0.0.1:10249", "--healthz-bind-address", "127.0.0.1:10256"),
         ),
     )
@@ -199,9 +219,6 @@ def down() -> None:
 
 def _end_containers() -> None:
     """The shims of our two containerds, by the socket in their command lines, and all that they hold."""
-    import os
-    import signal
-
     marks = {str(_folder(name) / "containerd.sock") for name in NODES}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -213,10 +230,8 @@ def _end_containers() -> None:
         if "containerd-shim" in words[0] and marks & set(words):
             for child in _descendants(int(entry.name)):
                 attempt("kill", "-9", str(child))
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(int(entry.name), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def _descendants(pid: int) -> list[int]:
@@ -228,6 +243,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def unmount() -> None:
+    """Let go of what kubelets and containerds mounted."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for mount in sorted(mounts, key=len, reverse=True):
         if mount.startswith((str(place.STATE), "/run/deploy-lab/")):

@@ -1,4 +1,4 @@
-"""Start and end programs by recorded id: a pid with its start time, so that nobody else's process is ever taken for ours."""
+"""Start and end programs by recorded id: a pid with its start time, so that no other process is taken for ours."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from lab import place
 
@@ -110,14 +112,12 @@ def _pid(name: str) -> int | None:
 def _born(pid: int) -> str | None:
     """Clock ticks from boot to the process' start; None where it is gone or a zombie."""
     try:
-        fields = open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace").read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] == "Z" else f"{fields[19]}@{open('/proc/sys/kernel/random/boot_id').read().strip()}"
+    return None if fields[0] == "Z" else f"{fields[19]}@{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
 
 
 def _reap(pid: int) -> None:
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass

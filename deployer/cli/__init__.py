@@ -35,7 +35,9 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _program(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version.")) -> None:
+def _program(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version."),
+) -> None:
     """Get one service safely through dev, test and prod."""
 
 
@@ -47,7 +49,10 @@ def run(arguments: list[str]) -> int:
         code = get_command(app).main(args=arguments, prog_name="deploy", standalone_mode=False)
         return int(code or 0)
     except TyperException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        hint = f"{context.command_path} --help says how it is used" if context else None
+        for line in words.error(DeployError(error.format_message(), hint=hint)):
+            typer.echo(line, err=True)
         return int(ExitCode.USAGE)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
@@ -57,6 +62,10 @@ def run(arguments: list[str]) -> int:
         return int(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.FAILED)
+    except OSError as error:  # a full disk, a folder that may not be read
+        for line in words.error(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename))))):
+            typer.echo(line, err=True)
         return int(ExitCode.FAILED)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
         if os.environ.get("DEPLOY_DEBUG"):

@@ -14,13 +14,19 @@ class Output(StrEnum):
     JSON = "json"
 
 
-Env = Annotated[str, typer.Option("--env", "-e", help="Environment: the name of a file in environments/.", show_default=False)]
-Project = Annotated[Path, typer.Option("-C", "--project", help="Project folder: environments/, chart, service.", metavar="DIR")]
+Env = Annotated[
+    str, typer.Option("--env", "-e", help="Environment: the name of a file in environments/.", show_default=False)
+]
+Project = Annotated[
+    Path, typer.Option("-C", "--project", help="Project folder: environments/, chart, service.", metavar="DIR")
+]
 EnvFile = Annotated[
-    Path | None, typer.Option("--env-file", help="Variables under those of the job. [default: .env of the project]", metavar="FILE")
+    Path | None,
+    typer.Option("--env-file", help="Variables under those of the job. [default: .env of the project]", metavar="FILE"),
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of docker and helm.")]
 Timeout = Annotated[
-    str | None, typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False)
+    str | None,
+    typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),
 ]

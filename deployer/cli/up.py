@@ -15,11 +15,18 @@ from deployer.plan.up import up as plan_up
 
 def up(
     env: options.Env,
-    tag: Annotated[str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="key.path=value over all values; again for more.", metavar="KEY=VALUE", show_default=False)
+    tag: Annotated[
+        str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="key.path=value over all values; again for more.", metavar="KEY=VALUE", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
+    ] = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,

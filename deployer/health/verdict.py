@@ -75,7 +75,7 @@ class Judgement:
 class Snapshot:
     """What is known of a namespace at one moment, keyed by uid within a kind.
 
-    Kinds: Deployment, ReplicaSet, StatefulSet, ControllerRevision, DaemonSet, Job, Pod, Event, PersistentVolumeClaim, Node…
+    Kinds: Deployment, ReplicaSet, StatefulSet, ControllerRevision, DaemonSet, Job, Pod, Event, Node and the like.
     A kind that could not be read stands in `unreadable`; a kind that was never asked for is absent.
     """
 

@@ -9,7 +9,9 @@ from deployer.plan.steps import Plan, Rollback, Step, Verify
 def last_good(history: tuple[Revision, ...]) -> Revision | None:
     """The newest revision that was judged healthy; where nobody judged, the newest that helm saw through."""
     for revision in reversed(history):
-        if revision.verdict == "healthy" or (revision.verdict is None and revision.status in ("deployed", "superseded")):
+        if revision.verdict == "healthy" or (
+            revision.verdict is None and revision.status in ("deployed", "superseded")
+        ):
             return revision
     return None
 

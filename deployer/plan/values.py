@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.model import Image, Values
 from deployer.profile import Profile
-from deployer.values.assign import assign
+from deployer.values.assign import assign, keys
 from deployer.values.merge import merge
 
 
@@ -19,8 +19,8 @@ def effective(profile: Profile, secrets: Mapping[str, str], assignments: Sequenc
 
 
 def nest(path: str, value: Any) -> dict[str, Any]:
-    """`a.b` and a value as {"a": {"b": value}}."""
-    for name in reversed(path.split(".")):
+    r"""`a.b` and a value as {"a": {"b": value}}; a dot in a key is written `\.`."""
+    for name in reversed(keys(path)):
         value = {name: value}
     return dict(value)
 

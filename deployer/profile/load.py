@@ -1,4 +1,4 @@
-"""environments/base.yaml under environments/<env>.yaml, filled in and checked; every problem at once, with its place."""
+"""environments/base.yaml under environments/<env>.yaml, filled in and checked; all problems at once."""
 
 import dataclasses
 import difflib
@@ -48,7 +48,9 @@ def load(project: Path, environment: str, variables: Mapping[str, str]) -> Profi
             detail=lines,
             hint="set them in the job or in .env, or give a default: ${NAME:default}",
         )
-    data = {key: value for key, value in data.items() if not key.startswith("x-")}  # x-…: a team's own anchors and notes
+    data = {
+        key: value for key, value in data.items() if not key.startswith("x-")
+    }  # x-…: a team's own anchors and notes
     try:
         return Profile.model_validate(data)
     except ValidationError as error:
@@ -105,8 +107,12 @@ def _explain(layers: list[Document], problem: Any) -> str:
         case "literal_error":
             allowed = tuple(re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
             wrong = problem["input"]
-            return f"{place}: {dotted} is `{wrong}`; it must be one of {', '.join(allowed)}{nearest(str(wrong), allowed)}"
-        case "string_pattern_mismatch" if "a-z0-9" in problem["ctx"]["pattern"] and "_" not in problem["ctx"]["pattern"]:
+            return (
+                f"{place}: {dotted} is `{wrong}`; it must be one of {', '.join(allowed)}{nearest(str(wrong), allowed)}"
+            )
+        case "string_pattern_mismatch" if (
+            "a-z0-9" in problem["ctx"]["pattern"] and "_" not in problem["ctx"]["pattern"]
+        ):
             return (
                 f"{place}: {dotted} is `{problem['input']}`, which is not a DNS label: "
                 "small letters, digits and hyphens, a letter or digit at both ends"

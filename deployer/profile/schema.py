@@ -51,7 +51,7 @@ class Target(_Section):
     kubeconfig: str = Field("~/.kube/config", description="kubeconfig file; relative to the folder of the profiles")
     context: str = Field(description="context in the kubeconfig; the current context is never used")
     namespace: DnsLabel = Field(description="namespace of the release; it must exist")
-    identity: Identity = Field(default_factory=Identity, description="which cluster this must be")
+    identity: Identity = Field(Identity(), description="which cluster this must be")
 
 
 class Registry(_Section):
@@ -121,9 +121,9 @@ class Profile(_Section):
     image: ImageSettings
     release: Release
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
-    rollback: Rollback = Field(default_factory=Rollback)
-    guards: Guards = Field(default_factory=Guards)
-    tools: Tools = Field(default_factory=Tools)
+    rollback: Rollback = Field(Rollback())
+    guards: Guards = Field(Guards())
+    tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(
         default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"
     )

@@ -70,7 +70,11 @@ class Terminal:
         if self._stage is None:
             return Text("")
         rows = [Text(f"    {self._mask(words.judgement(j))}") for j in self._workloads.values()]
-        last = [Text(f"    {self._mask(self._last)}", style="dim", no_wrap=True, overflow="ellipsis")] if self._last else []
+        last = (
+            [Text(f"    {self._mask(self._last)}", style="dim", no_wrap=True, overflow="ellipsis")]
+            if self._last
+            else []
+        )
         return Group(self._stage, *(rows or last))
 
     def _print(self, text: Text) -> None:

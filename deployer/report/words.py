@@ -68,7 +68,8 @@ def status(found: Status) -> Iterator[str]:
     if found.revision is None:
         yield f"nothing released: {where}"
         return
-    yield f"{found.verdict}: {where}, revision {found.revision.number} {found.revision.status}, {found.revision.updated[:19]}"
+    revision = found.revision
+    yield f"{found.verdict}: {where}, revision {revision.number} {revision.status}, {revision.updated[:19]}"
     for judged in found.judgements:
         yield f"  {judgement(judged)}"
     for running in found.running:

@@ -15,7 +15,7 @@ def assign(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise UsageError(f"--set `{text}`: the form is key.path=value", hint="for example --set replicaCount=2")
-    names = [name.replace(r"\.", ".") for name in re.split(r"(?<!\\)\.", key)]
+    names = keys(key)
     if not all(names):
         raise UsageError(f"--set `{text}`: a part of the key `{key}` is empty")
     if any("[" in name for name in names):
@@ -26,3 +26,8 @@ def assign(text: str) -> dict[str, Any]:
     for name in reversed(names):
         layer = {name: layer}
     return dict(layer)
+
+
+def keys(path: str) -> list[str]:
+    r"""The keys of a dotted path; a dot in a key is written `\.`."""
+    return [name.replace(r"\.", ".") for name in re.split(r"(?<!\\)\.", path)]

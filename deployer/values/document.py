@@ -54,7 +54,7 @@ def scalar(text: str) -> Any:
 
 def objects(manifest: str) -> list[dict[str, Any]]:
     """The Kubernetes objects of a rendered manifest."""
-    return [item for item in yaml.load_all(manifest, Loader=_Loader) if isinstance(item, dict)]  # noqa: S506
+    return [item for item in yaml.load_all(manifest, Loader=_Loader) if isinstance(item, dict)]
 
 
 def parse(path: Path, text: str) -> Document:
@@ -70,7 +70,7 @@ def parse(path: Path, text: str) -> Document:
     if node is None:
         return Document(path, {})
     if not isinstance(node, yaml.MappingNode):
-        raise UsageError(f"{path}:{node.start_mark.line + 1}: a mapping is expected here, not a {node.id}")
+        raise UsageError(f"{path}:{node.start_mark.line + 1}: a mapping is expected here, not a {_kind(node)}")
     lines: dict[Keys, int] = {}
     quoted: set[Keys] = set()
     _walk(path, node, (), lines, quoted, ())
@@ -106,6 +106,10 @@ def _walk(
             _walk(path, item, (*keys, index), lines, quoted, above)
     elif isinstance(node, yaml.ScalarNode) and node.style is not None:
         quoted.add(keys)
+
+
+def _kind(node: yaml.Node) -> str:
+    return "list" if isinstance(node, yaml.SequenceNode) else "single value"
 
 
 def _problem(error: Exception) -> str:

@@ -20,7 +20,9 @@ def interpolate(
     """
     if isinstance(data, Mapping):
         filled = {key: interpolate(value, variables, quoted=quoted, keys=(*keys, key)) for key, value in data.items()}
-        return {key: value for key, (value, _) in filled.items()}, [m for _, missing in filled.values() for m in missing]
+        return {key: value for key, (value, _) in filled.items()}, [
+            m for _, missing in filled.values() for m in missing
+        ]
     if isinstance(data, list):
         items = [interpolate(v, variables, quoted=quoted, keys=(*keys, i)) for i, v in enumerate(data)]
         return [value for value, _ in items], [m for _, missing in items for m in missing]

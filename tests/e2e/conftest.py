@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 FAULT = Path(__file__).parent / "fault"
 
 
-def run(*argv: str | Path, check: bool = True, stdin: str | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    *argv: str | Path, check: bool = True, stdin: str | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """A program run to its end; its output is in the failure."""
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, input=stdin, timeout=300, **options)
     if check and done.returncode:
@@ -61,7 +63,10 @@ class Project:
     def deploy(self, *argv: str, environ: dict[str, str] | None = None) -> Deployed:
         """Run `deploy`, as a job would."""
         done = run(
-            *(sys.executable, "-m", "deployer", *argv), check=False, cwd=self.folder, env={**self.environ, **(environ or {})}
+            *(sys.executable, "-m", "deployer", *argv),
+            check=False,
+            cwd=self.folder,
+            env={**self.environ, **(environ or {})},
         )
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         assert os.environ["REG_PASS"] not in done.stdout + done.stderr, "the registry password was shown"
@@ -157,7 +162,9 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def _build_faults(folder: Path) -> None:
     run("go", "build", "-C", FAULT, "-trimpath", "-o", folder / "fault", ".", env={**os.environ, "CGO_ENABLED": "0"})
-    (folder / "Dockerfile").write_text(f"FROM {os.environ['RUNTIME_IMAGE']}\nCOPY fault /fault\nENTRYPOINT [\"/fault\"]\n")
+    (folder / "Dockerfile").write_text(
+        f'FROM {os.environ["RUNTIME_IMAGE"]}\nCOPY fault /fault\nENTRYPOINT ["/fault"]\n'
+    )
     environ = {**os.environ, "DOCKER_CONFIG": str(folder / "docker")}
     registry = os.environ["REGISTRY_URL"]
     run(
@@ -167,7 +174,20 @@ def _build_faults(folder: Path) -> None:
     )
     for tag in ("v1", "v2"):
         name = f"{registry}/fault:{tag}"
-        run("docker", "buildx", "build", "-q", "--provenance=false", "--load", "--label", f"v={tag}", "-t", name, folder, env=environ)
+        run(
+            "docker",
+            "buildx",
+            "build",
+            "-q",
+            "--provenance=false",
+            "--load",
+            "--label",
+            f"v={tag}",
+            "-t",
+            name,
+            folder,
+            env=environ,
+        )
         run("docker", "push", "-q", name, env=environ)
 
 
@@ -204,5 +224,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = outcome.get_result()  # type: ignore[attr-defined]
     namespace = getattr(item, "funcargs", {}).get("namespace")
     if report.when == "call" and report.failed and namespace:
-        for what in ("pods -o wide", "deployments,replicasets,statefulsets,daemonsets,jobs", "events --sort-by=.lastTimestamp"):
+        for what in (
+            "pods -o wide",
+            "deployments,replicasets,statefulsets,daemonsets,jobs",
+            "events --sort-by=.lastTimestamp",
+        ):
             report.sections.append((f"kubectl get {what}", kubectl("-n", namespace, "get", *what.split(), check=False)))

@@ -1,10 +1,9 @@
 """`deploy up` on the lab, as a job runs it."""
 
 import json
-import os
 
 import pytest
-from conftest import Project, run
+from conftest import Project
 
 pytestmark = pytest.mark.lab
 
@@ -12,7 +11,9 @@ HELMS = ["helm", "helm3"]
 
 
 @pytest.mark.parametrize("helm", HELMS)
-@pytest.mark.parametrize(("environment", "replicas", "memory"), [("dev", 1, "256Mi"), ("test", 2, "512Mi"), ("prod", 5, "2Gi")])
+@pytest.mark.parametrize(
+    ("environment", "replicas", "memory"), [("dev", 1, "256Mi"), ("test", 2, "512Mi"), ("prod", 5, "2Gi")]
+)
 def test_every_environment_with_both_helms(
     project: Project, environment: str, replicas: int, memory: str, helm: str
 ) -> None:
@@ -55,8 +56,21 @@ def test_a_broken_image_is_told_in_seconds_and_the_old_version_serves_throughout
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        bad = fault.deploy("up", "--env", "dev", "--tag", "v1", "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1",
-                           "--set", "env.VERSION=v2", "-o", "json")
+        bad = fault.deploy(
+            "up",
+            "--env",
+            "dev",
+            "--tag",
+            "v1",
+            "--set",
+            "env.EXIT_AFTER=0s",
+            "--set",
+            "env.EXIT_CODE=1",
+            "--set",
+            "env.VERSION=v2",
+            "-o",
+            "json",
+        )
     finally:
         over.set()
         asking.join()

@@ -28,7 +28,7 @@ def test_an_empty_file_is_an_empty_mapping() -> None:
     [
         ("a: [1, 2\nb: 3\n", "x.yaml:2: not valid YAML"),
         ("a: 1\na: 2\n", "x.yaml:2: key `a` stands here twice"),
-        ("- a\n- b\n", "x.yaml:1: a mapping is expected here, not a sequence"),
+        ("- a\n- b\n", "x.yaml:1: a mapping is expected here, not a list"),
         ("1: a\n", "x.yaml:1: a key must be a string"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n", "x.yaml:3: merge keys"),
         ("a: &x [*x]\n", "x.yaml:1: an alias refers to itself"),
@@ -43,6 +43,8 @@ def test_what_is_wrong_is_named_with_its_line(text: str, said: str) -> None:
     assert said in error.value.message
 
 
-@pytest.mark.parametrize(("text", "value"), [("3", 3), ("true", True), ("[a, b]", ["a", "b"]), ("", None), ("a:b", "a:b")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("true", True), ("[a, b]", ["a", "b"]), ("", None), ("a:b", "a:b")]
+)
 def test_scalars(text: str, value: object) -> None:
     assert scalar(text) == value

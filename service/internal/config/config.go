@@ -1,12 +1,15 @@
-// Package config reads the service's settings: defaults of the environment under variables.
+// Package config reads the service's settings: the defaults of the environment under variables.
 package config
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,16 +19,34 @@ type Config struct {
 	Port            int
 	LogLevel        slog.Level
 	Greeting        string
-	RedisAddr       string // empty: no Redis
-	RedisPassword   string
-	APIToken        string
-	ShutdownDelay   time.Duration // from the signal until new connections are refused
+	RedisAddr       string // host:port; empty: no Redis
+	RedisPassword   Secret
+	APIToken        Secret
+	ShutdownDelay   time.Duration // from the signal until connections are refused
 	ShutdownTimeout time.Duration // for the requests under way
-	TraceEndpoint   string        // OTLP over HTTP; empty: no traces
+	Traces          Traces
 }
 
+// Traces says where to send them, by OTLP over HTTP.
+type Traces struct {
+	URL     string // empty: nowhere
+	Headers map[string]Secret
+	Timeout time.Duration
+}
+
+// Secret is text that neither fmt nor a log shows.
+type Secret string
+
+// Reveal returns the text.
+func (s Secret) Reveal() string { return string(s) }
+
+func (s Secret) String() string { return "[secret]" }
+
+// MarshalText keeps it out of JSON, and so out of the log.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Lookup finds a variable, as os.LookupEnv does.
-type Lookup func(name string) (string, bool)
+type Lookup func(name string) (value string, set bool)
 
 // defaults by environment; one that is not listed gets the careful ones of prod.
 var defaults = map[string]Config{
@@ -34,86 +55,136 @@ var defaults = map[string]Config{
 	"prod": {LogLevel: slog.LevelInfo, ShutdownDelay: 3 * time.Second, ShutdownTimeout: 20 * time.Second},
 }
 
-// reference is ${NAME} or ${NAME:default} within a value.
-var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}`)
-
-// Load reads all settings, or says everything that is wrong with them.
+// Load reads all settings, or says in one line everything that is wrong with them.
 func Load(lookup Lookup) (Config, error) {
-	reader := reader{lookup: lookup}
-	environment := reader.text("ENVIRONMENT", "dev")
-	settings, known := defaults[environment]
+	r := reader{lookup: lookup}
+	environment := r.text("ENVIRONMENT", "dev")
+	c, known := defaults[environment]
 	if !known {
-		settings = defaults["prod"]
+		c = defaults["prod"]
 	}
-	settings.Environment = environment
-	settings.Port = reader.number("PORT", 8080, 1, 65535)
-	settings.LogLevel = reader.level("LOG_LEVEL", settings.LogLevel)
-	settings.Greeting = reader.text("GREETING", "hello")
-	settings.RedisAddr = reader.text("REDIS_ADDR", "")
-	settings.RedisPassword = reader.text("REDIS_PASSWORD", "")
-	settings.APIToken = reader.text("API_TOKEN", "")
-	settings.ShutdownDelay = reader.duration("SHUTDOWN_DELAY", settings.ShutdownDelay)
-	settings.ShutdownTimeout = reader.duration("SHUTDOWN_TIMEOUT", settings.ShutdownTimeout)
-	settings.TraceEndpoint = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-	return settings, errors.Join(reader.problems...)
+	c.Environment = environment
+	c.Port = r.number("PORT", 8080, 1, 65535)
+	c.LogLevel = r.level("LOG_LEVEL", c.LogLevel)
+	c.Greeting = r.text("GREETING", "hello")
+	c.RedisAddr = r.address("REDIS_ADDR")
+	c.RedisPassword = Secret(r.text("REDIS_PASSWORD", ""))
+	c.APIToken = Secret(r.text("API_TOKEN", ""))
+	c.ShutdownDelay = r.duration("SHUTDOWN_DELAY", c.ShutdownDelay)
+	c.ShutdownTimeout = r.duration("SHUTDOWN_TIMEOUT", c.ShutdownTimeout)
+	c.Traces = Traces{
+		URL:     r.endpoint("OTEL_EXPORTER_OTLP_ENDPOINT"),
+		Headers: r.headers("OTEL_EXPORTER_OTLP_HEADERS"),
+		Timeout: time.Duration(r.number("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000, 1, 600_000)) * time.Millisecond,
+	}
+	if len(r.problems) > 0 {
+		return Config{}, errors.New(strings.Join(r.problems, "; "))
+	}
+	return c, nil
 }
 
+// reader reads variables and collects what is wrong with them.
 type reader struct {
 	lookup   Lookup
-	problems []error
+	problems []string
 }
 
-// text is the variable with its references filled in, or the default.
+// reference is ${NAME} or ${NAME:default} within a value; $${NAME} stands for the text ${NAME}.
+var reference = regexp.MustCompile(`(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)(:[^}]*)?\}`)
+
+// text is the variable with its references filled in; the fallback if it is not set or empty.
 func (r *reader) text(name, fallback string) string {
-	value, set := r.lookup(name)
-	if !set || value == "" {
+	value, _ := r.lookup(name)
+	if value == "" {
 		return fallback
 	}
 	return reference.ReplaceAllStringFunc(value, func(match string) string {
 		parts := reference.FindStringSubmatch(match)
-		if inner, set := r.lookup(parts[1]); set {
-			return inner
+		escaped, inner, otherwise := parts[1] != "", parts[2], parts[3]
+		if escaped {
+			return match[1:]
 		}
-		return parts[2]
+		if value, set := r.lookup(inner); set {
+			return value
+		}
+		if otherwise == "" {
+			r.problem(name, "it refers to %s, which is not set", inner)
+		}
+		return strings.TrimPrefix(otherwise, ":")
 	})
 }
 
 func (r *reader) number(name string, fallback, least, most int) int {
-	text := r.text(name, "")
-	if text == "" {
-		return fallback
-	}
-	number, err := strconv.Atoi(text)
-	if err != nil || number < least || number > most {
-		r.problem(name, text, fmt.Sprintf("a number from %d to %d", least, most))
-	}
-	return number
+	return parse(r, name, fallback, fmt.Sprintf("a number from %d to %d", least, most), func(text string) (int, bool) {
+		number, err := strconv.Atoi(text)
+		return number, err == nil && least <= number && number <= most
+	})
 }
 
 func (r *reader) duration(name string, fallback time.Duration) time.Duration {
+	return parse(r, name, fallback, "a duration such as 500ms or 10s", func(text string) (time.Duration, bool) {
+		duration, err := time.ParseDuration(text)
+		return duration, err == nil && duration >= 0
+	})
+}
+
+func (r *reader) level(name string, fallback slog.Level) slog.Level {
+	return parse(r, name, fallback, "debug, info, warn or error", func(text string) (level slog.Level, fine bool) {
+		return level, level.UnmarshalText([]byte(text)) == nil
+	})
+}
+
+func (r *reader) address(name string) string {
+	return parse(r, name, "", "host:port", func(text string) (string, bool) {
+		host, port, err := net.SplitHostPort(text)
+		return text, err == nil && host != "" && port != ""
+	})
+}
+
+// endpoint is the URL that takes traces below the one that takes all signals.
+func (r *reader) endpoint(name string) string {
+	return parse(r, name, "", "a URL such as http://collector:4318", func(text string) (string, bool) {
+		base, err := url.Parse(text)
+		if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+			return "", false
+		}
+		return base.JoinPath("v1/traces").String(), true
+	})
+}
+
+// headers are name=value,… with percent-encoded values. They may be secret, so that a complaint does not show them.
+func (r *reader) headers(name string) map[string]Secret {
 	text := r.text(name, "")
 	if text == "" {
+		return nil
+	}
+	headers := map[string]Secret{}
+	for pair := range strings.SplitSeq(text, ",") {
+		key, encoded, found := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(encoded))
+		if key = strings.TrimSpace(key); !found || key == "" || err != nil {
+			r.problem(name, "it must be name=value,…")
+			return nil
+		}
+		headers[key] = Secret(value)
+	}
+	return headers
+}
+
+// parse turns a variable's text into a value; the fallback if there is none.
+func parse[T any](r *reader, name string, fallback T, expected string, convert func(string) (T, bool)) T {
+	before := len(r.problems)
+	text := r.text(name, "")
+	if text == "" || len(r.problems) > before {
 		return fallback
 	}
-	value, err := time.ParseDuration(text)
-	if err != nil || value < 0 {
-		r.problem(name, text, "a duration such as 500ms or 10s")
+	value, fine := convert(text)
+	if !fine {
+		r.problem(name, "%q is not %s", text, expected)
 	}
 	return value
 }
 
-func (r *reader) level(name string, fallback slog.Level) slog.Level {
-	text := r.text(name, "")
-	if text == "" {
-		return fallback
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(text)); err != nil {
-		r.problem(name, text, "debug, info, warn or error")
-	}
-	return level
-}
-
-func (r *reader) problem(name, value, expected string) {
-	r.problems = append(r.problems, fmt.Errorf("%s is %q; it must be %s", name, value, expected))
+func (r *reader) problem(name, format string, values ...any) {
+	r.problems = append(r.problems, name+": "+fmt.Sprintf(format, values...))
 }

@@ -1,132 +1,120 @@
-// Package server answers requests.
+// Package server answers requests, and stops without losing one.
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
-	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"example.com/web/internal/config"
-	"example.com/web/internal/hits"
-	"example.com/web/internal/telemetry"
 )
 
 // Build is what the binary was made from.
-type Build struct{ Version, Revision string }
+type Build struct{ Service, Version, Revision string }
+
+// Counter counts answers.
+type Counter interface {
+	Add(context.Context) (int64, error)
+}
 
 // Server is the service's http.Handler.
 type Server struct {
 	settings config.Config
-	counter  *hits.Counter
-	log      *slog.Logger
 	build    Build
 	hostname string
-	draining atomic.Bool
+	counter  Counter
+	log      *slog.Logger
 	handler  http.Handler
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	draining atomic.Bool
+	degraded atomic.Bool
 }
 
-// New puts the routes and the metrics together.
-func New(settings config.Config, counter *hits.Counter, log *slog.Logger, build Build) *Server {
+// New puts the routes together. A nil counter counts nothing.
+func New(settings config.Config, build Build, counter Counter, log *slog.Logger) *Server {
 	hostname, _ := os.Hostname()
-	s := &Server{settings: settings, counter: counter, log: log, build: build, hostname: hostname}
-	s.requests = prometheus.NewCounterVec(
-		prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests by route, method and status code."},
-		[]string{"route", "method", "code"})
-	s.duration = prometheus.NewHistogramVec(
-		prometheus.HistogramOpts{Name: "http_request_duration_seconds", Help: "Time to answer, by route.", Buckets: prometheus.DefBuckets},
-		[]string{"route"})
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "build_info", Help: "Always 1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "environment": settings.Environment},
-	})
-	info.Set(1)
+	s := &Server{settings: settings, build: build, hostname: hostname, counter: counter, log: log}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.requests, s.duration, info, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
 	routes := http.NewServeMux()
-	routes.Handle("GET /{$}", s.observe("/", http.HandlerFunc(s.answer)))
-	routes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "ok") })
+	routes.HandleFunc("GET /{$}", s.answer)
+	routes.HandleFunc("GET /healthz", s.healthy)
 	routes.HandleFunc("GET /readyz", s.ready)
 	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	routes.Handle("/", s.observe("other", http.NotFoundHandler()))
-	s.handler = routes
+	s.handler = s.observe(routes, newMetrics(registry, build, settings.Environment))
 	return s
 }
 
-// Drain makes the service unready: it still answers, but wants no more.
-func (s *Server) Drain() { s.draining.Store(true) }
-
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.draining.Load() {
-		reply(w, http.StatusServiceUnavailable, "shutting down")
-		return
-	}
-	reply(w, http.StatusOK, "ready")
+type answer struct {
+	Service         string `json:"service"`
+	Environment     string `json:"environment"`
+	Greeting        string `json:"greeting"`
+	Version         string `json:"version"`
+	Revision        string `json:"revision"`
+	Hostname        string `json:"hostname"`
+	TokenConfigured bool   `json:"tokenConfigured"`
+	Redis           string `json:"redis,omitempty"` // ok, unavailable, or no word of it
+	Hits            int64  `json:"hits,omitempty"`
 }
 
-// answer says who answers; without Redis it says so and answers all the same.
+// answer says who answers.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
-	body := map[string]any{
-		"service":         "web",
-		"environment":     s.settings.Environment,
-		"greeting":        s.settings.Greeting,
-		"version":         s.build.Version,
-		"revision":        s.build.Revision,
-		"hostname":        s.hostname,
-		"tokenConfigured": s.settings.APIToken != "",
+	body := answer{
+		Service:         s.build.Service,
+		Environment:     s.settings.Environment,
+		Greeting:        s.settings.Greeting,
+		Version:         s.build.Version,
+		Revision:        s.build.Revision,
+		Hostname:        s.hostname,
+		TokenConfigured: s.settings.APIToken != "",
 	}
-	if s.counter.Enabled() {
-		if sum, err := s.counter.Add(r.Context()); err != nil {
-			s.log.Warn("redis is unavailable", "error", err)
-			body["redis"] = "unavailable"
-		} else {
-			body["redis"], body["hits"] = "ok", sum
-		}
+	if s.counter != nil {
+		body.Redis, body.Hits = s.count(r.Context())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		s.log.Warn("answer was not sent", "error", err)
+		s.log.DebugContext(r.Context(), "the caller is gone", "error", err)
 	}
 }
 
-// observe measures, traces and logs a route.
-func (s *Server) observe(route string, next http.Handler) http.Handler {
-	return telemetry.Trace(route, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
-		recorder := &recorder{ResponseWriter: w, code: http.StatusOK}
-		next.ServeHTTP(recorder, r)
-		took := time.Since(began)
-		s.requests.WithLabelValues(route, r.Method, strconv.Itoa(recorder.code)).Inc()
-		s.duration.WithLabelValues(route).Observe(took.Seconds())
-		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "code", recorder.code, "ms", took.Milliseconds())
-	}))
+// count does without Redis where it must, and says so once.
+func (s *Server) count(ctx context.Context) (state string, sum int64) {
+	sum, err := s.counter.Add(ctx)
+	switch {
+	case ctx.Err() != nil: // the caller is gone: that says nothing about Redis
+		return "unavailable", 0
+	case err != nil:
+		if !s.degraded.Swap(true) {
+			s.log.WarnContext(ctx, "redis is unavailable, answers are not counted", "error", err)
+		}
+		return "unavailable", 0
+	case s.degraded.Swap(false):
+		s.log.InfoContext(ctx, "redis is back")
+	}
+	return "ok", sum
 }
 
-type recorder struct {
-	http.ResponseWriter
-	code int
-}
+// healthy says that the process works: nothing that a restart would not cure belongs here.
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, "ok\n") }
 
-func (r *recorder) WriteHeader(code int) {
-	r.code = code
-	r.ResponseWriter.WriteHeader(code)
+// ready says whether to send requests. Redis is no part of it: without it all pods would be unready at once.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		reply(w, http.StatusServiceUnavailable, "shutting down\n")
+		return
+	}
+	reply(w, http.StatusOK, "ready\n")
 }
 
 func reply(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = w.Write([]byte(text + "\n"))
+	_, _ = io.WriteString(w, text)
 }

@@ -1,0 +1,112 @@
+"""Fetch what a diagnosis asks for, while the failed pods still exist."""
+
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from deployer.cluster import Cluster, ClusterError, Forbidden, path
+from deployer.health import diagnosis
+from deployer.health.diagnosis import Diagnosis, LogQuestion
+from deployer.health.verdict import Judgement, Object, Snapshot
+
+PATIENCE = 5.0
+"""Seconds for all questions together: a diagnosis must not hold a rollback up."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """The end of a log, and of which run it is."""
+
+    question: LogQuestion
+    text: str
+
+
+@dataclass(frozen=True)
+class Events:
+    """What happened to one object."""
+
+    items: tuple[Object, ...]
+
+
+Answer = Log | Events | ClusterError | None
+"""None: it did not come in time."""
+
+
+def collect(
+    cluster: Cluster,
+    namespace: str,
+    judgement: Judgement,
+    snapshot: Snapshot,
+    *,
+    since: float,
+    patience: float = PATIENCE,
+) -> Diagnosis:
+    """The diagnosis of a judgement, with events and logs. What cannot be had is named in it, and never an error."""
+    asked = diagnosis.questions(judgement, snapshot)
+    logs: dict[LogQuestion, str] = {}
+    events: list[Object] = []
+    missing: dict[str, None] = {}
+    deeds = [partial(_log, cluster, namespace, question) for question in asked.logs]
+    deeds += [partial(_events, cluster, namespace, uid) for uid in asked.uids]
+    for number, answer in enumerate(_side_by_side(deeds, patience)):
+        what = "logs" if number < len(asked.logs) else "events"
+        match answer:
+            case Log(question, text):
+                logs[question] = text
+            case Events(items):
+                events += items
+            case Forbidden():
+                missing[f"no permission to read {what}"] = None
+            case ClusterError():
+                missing[f"{what}: {answer.message}"] = None
+            case None:
+                missing[f"{what} did not come within {patience:.0f} s"] = None
+    return diagnosis.diagnose(judgement, snapshot, since=since, events=events, logs=logs, missing=tuple(missing))
+
+
+def _log(cluster: Cluster, namespace: str, question: LogQuestion) -> Answer:
+    """The log asked for; where it is empty or there is no such run, that of the other run."""
+    refused: ClusterError | None = None
+    for one in (question, dataclasses.replace(question, previous=not question.previous)):
+        try:
+            text = cluster.logs(namespace, one.pod, one.container, previous=one.previous, tail_lines=diagnosis.LINES)
+        except ClusterError as error:
+            if error.status != 400:  # it has not started, or has had no run before this one
+                return error
+            refused = refused or error
+        else:
+            if text.strip():
+                return Log(one, text)
+            refused = None
+    return refused or Log(question, "")
+
+
+def _events(cluster: Cluster, namespace: str, uid: str) -> Answer:
+    try:
+        return Events(cluster.list(path("Event", namespace), field_selector=f"involvedObject.uid={uid}")[0])
+    except ClusterError as error:
+        return error
+
+
+def _side_by_side(deeds: Sequence[Callable[[], Answer]], patience: float) -> list[Answer]:
+    """The answers, in order. Nobody waits for a late one, not even the end of the program: hence no thread pool."""
+    inbox: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+
+    def run(number: int, deed: Callable[[], Answer]) -> None:
+        inbox.put((number, deed()))
+
+    for number, deed in enumerate(deeds):
+        threading.Thread(target=run, args=(number, deed), name="evidence", daemon=True).start()
+    answers: list[Answer] = [None] * len(deeds)
+    until = time.monotonic() + patience
+    for _ in deeds:
+        try:
+            number, answer = inbox.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            break
+        answers[number] = answer
+    return answers

@@ -1,0 +1,219 @@
+"""The verdict over one workload: what its controller says, what its new pods show, and how long they have shown it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from deployer.health import containers, images, pods, replicasets
+from deployer.health.limits import Limits
+from deployer.health.objects import condition, name, of_object, ready_since, status, uid
+from deployer.health.objects import containers as containers_of
+from deployer.health.rollouts import KINDS, Rollout
+from deployer.health.symptom import NEVER, Stage, Symptom
+from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict, Workload
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one look leaves for the next. Times are seconds since the epoch."""
+
+    uid: str | None = None  # of the workload, once seen
+    first: Mapping[str, float] = field(default_factory=dict)  # symptom: since when it lasts
+    pulls: Mapping[str, str] = field(default_factory=dict)  # container: why its last pull failed
+    restarts: Mapping[str, int] = field(default_factory=dict)  # container: restarts from before the rollout
+    moved: tuple[object, ...] = ()  # all that shows that something moves
+    moved_at: float = 0.0
+    last: Judgement | None = None
+
+
+def judge(
+    workload: Workload, snapshot: Snapshot, memory: Memory, *, since: float, now: float, limits: Limits
+) -> tuple[Judgement, Memory]:
+    """Judge a workload by what is known of its namespace.
+
+    `since` is the moment before the rollout began, `now` the present one, both in the API server's time. Pure: the
+    same objects at the same times give the same verdict, in whatever order they were learned.
+    """
+    item = next((one for one in snapshot.of(workload.kind) if name(one) == workload.name), None)
+    if item is None or (memory.uid and uid(item) != memory.uid):
+        return _absent(workload, memory)
+    rollout = KINDS[workload.kind](item, snapshot, since, limits)
+    memory = _remember(memory, item, rollout, since, now)
+    found = [*rollout.symptoms, *_symptoms(rollout, snapshot, memory, since, now, limits)]
+    memory = replace(memory, first={one.key: memory.first.get(one.key, now) for one in found})
+    due = {one.key: one.at if one.at is not None else memory.first[one.key] + one.grace for one in found}
+    doomed = [one for one in found if due[one.key] <= now]
+    failed = _failed(workload, rollout, doomed)
+    waits = [at - now for at in due.values() if now < at < NEVER]
+    if failed:
+        made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot)
+    elif rollout.verdict is Verdict.PAUSED:
+        made = replace(_judgement(workload, rollout, Verdict.PAUSED, (), snapshot), summary="paused, not rolled out")
+    elif rollout.complete and (left := _soak_left(rollout, now, limits)) <= 0:
+        made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot)
+    elif rollout.complete:
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, found, snapshot)
+        made = replace(made, summary=f"{made.summary}; watched for {left:.0f} s more")
+        waits.append(left)
+    else:
+        patience = min(limits.stuck, float(item["spec"].get("progressDeadlineSeconds") or limits.stuck))
+        left = memory.moved_at + patience - now
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, found, snapshot)
+        if left <= 0:
+            made = _stuck(made, patience)
+        waits.append(left)
+    made = replace(made, recheck=min((wait for wait in waits if wait > 0), default=None))
+    return made, replace(memory, last=made)
+
+
+def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
+    """[48] Deleted, or deleted and made anew by somebody else: this rollout is over. [43] A Job may be cleaned up."""
+    if memory.uid is None:
+        return Judgement(workload, Verdict.PROGRESSING, "is not there yet"), memory
+    if workload.kind == "Job" and memory.last and memory.last.verdict is Verdict.HEALTHY:
+        return memory.last, memory  # ttlSecondsAfterFinished took it
+    cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
+    return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
+
+
+def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now: float) -> Memory:
+    pulls, restarts = dict(memory.pulls), dict(memory.restarts)
+    stages: list[object] = []
+    for pod in rollout.pods:
+        for spec, state, _ in containers_of(pod):
+            key = f"{uid(pod)}/{spec['name']}"
+            waiting = (state.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in images.PULLING and images.why(str(waiting.get("message") or "")):
+                pulls[key] = str(waiting["message"])
+            restarts.setdefault(key, containers.before(pod, state, since, None))
+            stages.append((key, bool(state.get("imageID")), state.get("started"), state.get("ready")))
+    moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), tuple(sorted(map(str, stages))))
+    changed = moved != memory.moved
+    return Memory(
+        uid(item),
+        memory.first,
+        pulls,
+        restarts,
+        moved,
+        now if changed else memory.moved_at,
+        memory.last,
+    )
+
+
+def _symptoms(
+    rollout: Rollout, snapshot: Snapshot, memory: Memory, since: float, now: float, limits: Limits
+) -> Sequence[Symptom]:
+    """What the owner of the new pods and each of them shows; at most one a pod, the earliest stage first."""
+    events = snapshot.of("Event")
+    readable = "Event" not in snapshot.unreadable
+    found: list[Symptom] = []
+    if rollout.owner is not None:
+        moving = f"{rollout.counts}{status(rollout.owner).get('replicas')}"
+        refused = replicasets.pods_refused(rollout.owner, events, limits, moving=moving)
+        found += [refused] if refused else []
+    leaving = any(pod["metadata"].get("deletionTimestamp") for pod in rollout.old)
+    for pod in rollout.pods:
+        about = of_object(events, pod)
+        one = _of_containers(pod, about, readable, memory, limits)
+        one = one or pods.symptoms(pod, about, limits, now, leaving=leaving)
+        found += [one] if one else []
+    return found
+
+
+def _of_containers(
+    pod: Object, events: Sequence[Object], readable: bool, memory: Memory, limits: Limits
+) -> Symptom | None:
+    for spec, state, init in containers_of(pod):
+        key = f"{uid(pod)}/{spec['name']}"
+        seen = containers.Seen(
+            pod, spec, state, init, events, readable, memory.pulls.get(key), memory.restarts.get(key, 0), limits
+        )
+        if found := containers.symptoms(seen):
+            return found
+    return None
+
+
+def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> tuple[Symptom, ...]:
+    """From doomed pods to a failed workload; empty where the others may still make it.
+
+    A controller's symptom fails it. A pod's does where all new pods are doomed, where the doomed ones block the
+    rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet always: it
+    goes one pod at a time. A Job has its own count of failed pods.
+    """
+    by_pod = {
+        one.cause.pods[0]: one
+        for one in doomed
+        if one.cause.pods and one.cause.rule not in ("job_failed", "rollback_trap")
+    }
+    of_owner = tuple(one for one in doomed if one.cause.object not in {s.cause.object for s in by_pod.values()})
+    of_template = tuple(one for one in by_pod.values() if one.stage and not _disproved(one, rollout))
+    if of_owner and not by_pod:
+        return of_owner
+    if not by_pod:
+        return ()
+    lacking = [pod for pod in rollout.pods if condition(pod, "Ready").get("status") != "True"]
+    everyone = len(by_pod) == len(rollout.pods)
+    blocked = len(lacking) >= rollout.may_lack and all(name(pod) in by_pod for pod in lacking)
+    if workload.kind == "Job":
+        return of_template or of_owner
+    if everyone or blocked or of_template or of_owner or workload.kind in ("StatefulSet", "Pod"):
+        return (*by_pod.values(), *of_owner)
+    return ()
+
+
+def _disproved(symptom: Symptom, rollout: Rollout) -> bool:
+    """Another new pod came past the stage, so the template is sound and the node is to blame."""
+    others = [pod for pod in rollout.pods if name(pod) != symptom.cause.pods[0]]
+    return any(_past(pod, symptom) for pod in others)
+
+
+def _past(pod: Object, symptom: Symptom) -> bool:
+    if symptom.stage is Stage.PLACED:
+        return condition(pod, "PodScheduled").get("status") == "True"
+    states = {spec["name"]: state for spec, state, _ in containers_of(pod)}
+    if symptom.stage is Stage.CREATED:
+        return any(state.get("imageID") for state in states.values())
+    state = states.get(symptom.cause.container or "", {})
+    if symptom.stage is Stage.PULLED:
+        return bool(state.get("imageID"))
+    return "running" in (state.get("state") or {}) or bool(state.get("ready"))
+
+
+def _soak_left(rollout: Rollout, now: float, limits: Limits) -> float:
+    """[7] Seconds until the youngest new pod has been ready for long enough; a restart makes it young again."""
+    needed = pods.soak(rollout.template, limits) if rollout.template else 0.0
+    if not needed or not rollout.pods:
+        return 0.0
+    youngest = max((ready_since(pod) or now for pod in rollout.pods), default=now)
+    return youngest + needed - now
+
+
+def _stuck(made: Judgement, patience: float) -> Judgement:
+    """[36] Nothing has moved for so long: a change of replicas alone gets no deadline from Kubernetes (k8s#78678)."""
+    cause = Cause(
+        "stuck", "Stuck", f"nothing has moved for {patience:.0f} s", str(made.workload), hint="see its events"
+    )
+    return replace(made, verdict=Verdict.FAILED, causes=(*made.causes, cause))
+
+
+def _judgement(
+    workload: Workload, rollout: Rollout, verdict: Verdict, found: Sequence[Symptom], snapshot: Snapshot
+) -> Judgement:
+    lost = sorted(snapshot.unreadable & {"Pod", "ReplicaSet", "ControllerRevision"})
+    blind = tuple(f"no permission to read {kind}: judged by the {workload.kind}'s own counters" for kind in lost)
+    evicted = (f"{rollout.evicted} pods were evicted and replaced",) if rollout.evicted > 3 else ()
+    warnings = (*rollout.warnings, *evicted, *blind)
+    return Judgement(workload, verdict, rollout.summary, rollout.counts, grouped(found), warnings)
+
+
+def grouped(found: Sequence[Symptom]) -> tuple[Cause, ...]:
+    """One cause for all pods that show the same; those that most pods show, and that fail, first."""
+    groups: dict[tuple[str, str | None, str], list[Cause]] = {}
+    for one in found:
+        alike = one.cause.message if not one.cause.container else one.cause.reason
+        groups.setdefault((one.cause.rule, one.cause.container, alike), []).append(one.cause)
+    made = []
+    for causes in groups.values():
+        worst = max(causes, key=lambda cause: (len(cause.message), cause.object))
+        others = sorted({pod for cause in causes for pod in cause.pods} - set(worst.pods[:1]))
+        made.append(replace(worst, pods=(*worst.pods[:1], *others)))
+    return tuple(sorted(made, key=lambda cause: (-len(cause.pods), cause.rule, cause.object)))

@@ -1,0 +1,197 @@
+"""Rules over one new pod as a whole: rows 28 to 33 and 35."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer.health.limits import Limits
+from deployer.health.objects import condition, containers, created, ready, seconds, status
+from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
+from deployer.health.verdict import Object
+
+_NOWHERE = re.compile(
+    r"didn't match|node\(s\) had untolerated taint|persistentvolumeclaim .* not found|not found", re.I
+)
+_ROOM = re.compile(r"Insufficient|Too many pods", re.I)
+_CACHE = re.compile(r"failed to sync .* cache", re.I)
+SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
+
+
+def symptoms(pod: Object, events: Sequence[Object], limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
+    """The first rule over the pod that applies; `leaving`: old pods are terminating and will make room."""
+    for found in (
+        unschedulable(pod, events, limits, leaving=leaving),
+        not_created(pod, events, limits, now),
+        never_ready(pod, events, limits, now),
+        gate_missing(pod),
+    ):
+        if found:
+            return found
+    return None
+
+
+def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leaving: bool) -> Symptom | None:
+    """[29-31] Condition PodScheduled=False, reason Unschedulable: no place, or no room (kstatus: 15 s; k8s#16737)."""
+    found = condition(pod, "PodScheduled")
+    if found.get("status") != "False":
+        return None
+    text = str(found.get("message") or "").partition(" no new claims")[0].partition(" preemption:")[0].strip()
+    reason = str(found.get("reason") or "Unschedulable")
+    if reason == "SchedulingGated":
+        return of_pod(pod, "scheduling_gated", reason, "waits for its scheduling gates", NEVER, hint="remove the gates")
+    if _ROOM.search(text):
+        coming = leaving or any(event.get("reason") in SCALING for event in events)
+        return of_pod(
+            pod,
+            "no_room",
+            reason,
+            f"cannot be scheduled: {text}",
+            NEVER if coming else limits.resources,
+            hint="lower the resource requests, or add nodes",
+        )
+    nowhere = bool(_NOWHERE.search(text))
+    return of_pod(
+        pod,
+        "no_node_matches",
+        reason,
+        f"cannot be scheduled: {text}",
+        limits.placement,
+        hint="mend nodeSelector, affinity, tolerations or the claim, or label a node",
+        stage=Stage.PLACED if nowhere else None,
+    )
+
+
+def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
+    """[32] Containers wait in ContainerCreating: only events say why (FailedMount, FailedAttachVolume, krane#116)."""
+    waiting = [
+        (spec["name"], (state.get("state") or {}).get("waiting") or {}) for spec, state, _ in containers(pod) if state
+    ]
+    creating = [name for name, one in waiting if one.get("reason") in ("ContainerCreating", "PodInitializing")]
+    if len(creating) < len(waiting) or not waiting or status(pod).get("phase") != "Pending":
+        return None
+    told = {
+        str(event.get("reason")): str(event.get("message") or "")
+        for event in events
+        if not _CACHE.search(str(event.get("message") or ""))
+    }
+    if "FailedMount" in told:
+        text = told["FailedMount"].rpartition(" : ")[2] or told["FailedMount"]
+        missing = "not found" in text
+        hint = "create what the volume names, or mend the reference in the values"
+        stage = Stage.CREATED if missing else None
+        grace = limits.volume if missing else limits.volume_attach
+        return of_pod(
+            pod,
+            "volume_not_mounted",
+            "FailedMount",
+            f"a volume cannot be mounted: {text}",
+            grace,
+            hint=hint,
+            stage=stage,
+        )
+    if "FailedAttachVolume" in told:
+        text = told["FailedAttachVolume"]
+        return of_pod(
+            pod,
+            "volume_not_attached",
+            "FailedAttachVolume",
+            text,
+            limits.volume_attach,
+            hint="look at the volume's disk",
+        )
+    if "FailedCreatePodSandBox" in told:
+        text = told["FailedCreatePodSandBox"][-200:]
+        return of_pod(
+            pod, "no_sandbox", "FailedCreatePodSandBox", text, limits.sandbox, hint="look at the node's network plugin"
+        )
+    if now - created(pod) < limits.volume:
+        return None
+    return of_pod(
+        pod, "stuck_creating", "ContainerCreating", "stuck in ContainerCreating", NEVER, hint="kubectl describe the pod"
+    )
+
+
+def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
+    """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567)."""
+    if ready(pod) or status(pod).get("phase") != "Running":
+        return None
+    for spec, state, init in containers(pod):
+        began = seconds(((state.get("state") or {}).get("running") or {}).get("startedAt"))
+        probe = spec.get("readinessProbe")
+        if init or not probe or state.get("ready") or began is None or state.get("started") is False:
+            continue
+        grace = max(limits.readiness, 2 * budget(probe))
+        said = next(
+            (str(e["message"]) for e in events if str(e.get("message", "")).startswith("Readiness probe failed")), ""
+        )
+        text = f": {said.partition('failed: ')[2]}" if said else ""
+        return of_pod(
+            pod,
+            "never_ready",
+            "Unready",
+            f"container {spec['name']}: runs, but is not ready{text}",
+            grace,
+            container=spec["name"],
+            hint=f"see what {where(probe)} needs to answer; a slow start wants a startupProbe",
+            logs=True,
+            at=began + grace,
+        )
+    return None
+
+
+def gate_missing(pod: Object) -> Symptom | None:
+    """[35] A readinessGate's condition is missing or False: somebody else's controller has to set it (kubedog#169)."""
+    if ready(pod):
+        return None
+    for gate in pod["spec"].get("readinessGates") or ():
+        kind = gate["conditionType"]
+        if condition(pod, kind).get("status") != "True":
+            return of_pod(
+                pod,
+                "readiness_gate",
+                "ReadinessGate",
+                f"waits for its gate {kind}",
+                NEVER,
+                hint="look at the gate's controller",
+            )
+    return None
+
+
+def budget(probe: Mapping[str, Any]) -> float:
+    """Seconds a probe may fail before Kubernetes acts on it."""
+    period, threshold = probe.get("periodSeconds", 10), probe.get("failureThreshold", 3)
+    return float(probe.get("initialDelaySeconds", 0) + period * threshold + probe.get("timeoutSeconds", 1))
+
+
+def where(probe: Mapping[str, Any]) -> str:
+    """What a probe asks."""
+    if "httpGet" in probe:
+        return f"GET {probe['httpGet'].get('path', '/')}"
+    if "tcpSocket" in probe:
+        return f"port {probe['tcpSocket'].get('port')}"
+    if "grpc" in probe:
+        return f"gRPC port {probe['grpc'].get('port')}"
+    return " ".join(map(str, (probe.get("exec") or {}).get("command") or ["the probe"]))
+
+
+def soak(template: Mapping[str, Any], limits: Limits) -> float:
+    """[7] Seconds that pods of a template must stay ready to count as healthy (konflux-ci#268, k8s#31319).
+
+    A container without a readiness probe is ready the moment it starts, so it has to run for a while. A liveness probe
+    whose handler is neither that of the readiness probe nor that of the startup probe has proven nothing by the time
+    the pod is ready: a wrong one first kills when its budget is spent.
+    """
+    longest = 0.0
+    for container in template.get("spec", {}).get("containers") or ():
+        readiness, liveness = container.get("readinessProbe"), container.get("livenessProbe")
+        if not readiness:
+            longest = max(longest, limits.soak)
+        if liveness and _handler(liveness) not in (_handler(readiness), _handler(container.get("startupProbe"))):
+            longest = max(longest, min(budget(liveness) + 1, limits.soak_cap))
+    return longest
+
+
+def _handler(probe: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return (
+        {key: (probe or {}).get(key) for key in ("httpGet", "tcpSocket", "exec", "grpc")} if probe else {"none": True}
+    )

@@ -1,0 +1,63 @@
+"""Rules over the new ReplicaSet: pods that are refused. Rows 10 to 14."""
+
+import re
+from collections.abc import Sequence
+
+from deployer.health.limits import Limits
+from deployer.health.objects import condition, happened, of_object, status
+from deployer.health.symptom import Symptom, of_owner
+from deployer.health.verdict import Object
+
+_QUOTA = re.compile(r"exceeded quota", re.I)
+_TRANSIENT = re.compile(
+    r"no PriorityClass|serviceaccount .* not found|failed calling webhook|connection refused|timed? ?out|deadline", re.I
+)
+_REFUSED = re.compile(r"admission webhook|violates PodSecurity|is forbidden|is invalid|denied the request", re.I)
+
+
+def pods_refused(owner: Object, events: Sequence[Object], limits: Limits, *, moving: str) -> Symptom | None:
+    """[10-12, 14] Condition ReplicaFailure=True, reason FailedCreate, of the new ReplicaSet itself.
+
+    The condition's text is not rewritten while it stays, so the newest FailedCreate event speaks. [13] A failure of an
+    old ReplicaSet, which the Deployment copies, is none of ours. `moving` changes as the rollout moves: quota as a
+    throttle (krane#173, helm#3875) is no failure.
+    """
+    found = condition(owner, "ReplicaFailure")
+    refusals = [event for event in of_object(events, owner) if event.get("reason") == "FailedCreate"]
+    if found.get("status") != "True" and not (owner["kind"] != "ReplicaSet" and refusals and _short(owner)):
+        return None
+    newest = max(refusals, key=happened, default=None)
+    text = str((newest or found).get("message") or "").removeprefix("Error creating: ")
+    if _QUOTA.search(text):
+        return of_owner(
+            owner,
+            "quota_exceeded",
+            "FailedCreate",
+            text,
+            limits.quota,
+            hint="raise the quota, or lower replicas or maxSurge",
+            timer=moving,
+        )
+    if _TRANSIENT.search(text):
+        return of_owner(
+            owner,
+            "pods_refused_for_now",
+            "FailedCreate",
+            text,
+            limits.admission_transient,
+            hint="create what is missing",
+        )
+    grace = limits.admission if _REFUSED.search(text) else limits.admission_transient
+    return of_owner(
+        owner, "pods_refused", "FailedCreate", text, grace, hint="mend the pod template as the message says"
+    )
+
+
+def _short(owner: Object) -> bool:
+    """A StatefulSet, DaemonSet or Job has no ReplicaFailure: its events speak while pods are missing."""
+    state = status(owner)
+    if owner["kind"] == "DaemonSet":
+        return bool(state.get("currentNumberScheduled", 0) < state.get("desiredNumberScheduled", 0))
+    if owner["kind"] == "Job":
+        return not state.get("active") and not state.get("succeeded")
+    return bool(state.get("replicas", 0) < owner["spec"].get("replicas", 1))

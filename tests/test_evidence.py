@@ -1,0 +1,125 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apiserver
+import pytest
+from apiserver import ApiServer
+
+from deployer import cluster, evidence
+from deployer.health.diagnosis import Diagnosis
+from deployer.health.verdict import Cause, Counts, Judgement, Snapshot, Verdict, Workload
+
+EVENTS = cluster.path("Event", "dev")
+SINCE = 1_790_000_000.0
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    server = ApiServer()
+    server.logs["web-1", "web", True] = b"starting\npanic: no database\n"
+    server.logs["web-1", "web", False] = b"starting\n"
+    event(server, "one", "uid-pod", "BackOff", "Back-off restarting failed container")
+    event(server, "two", "uid-deployment", "ReplicaSetCreateError", "quota")
+    event(server, "three", "uid-stranger", "BackOff", "none of ours")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def door(api: ApiServer, tmp_path: Path) -> Iterator[cluster.Cluster]:
+    found = cluster.connect(api.kubeconfig(tmp_path), "dev")
+    yield found
+    found.close()
+
+
+def event(api: ApiServer, name: str, uid: str, reason: str, message: str) -> None:
+    body = {
+        "kind": "Event",
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(SINCE + 10)),
+        "involvedObject": {"kind": "Pod", "name": uid, "uid": uid},
+    }
+    api.put(EVENTS, name, body)
+
+
+def collect(door: cluster.Cluster, *, previous: bool = True, logs: bool = True, patience: float = 5.0) -> Diagnosis:
+    cause = Cause(
+        "crash", "CrashLoopBackOff", "exit 1", "pod/web-1", "web", pods=("web-1",), logs=logs, previous=previous
+    )
+    judgement = Judgement(Workload("Deployment", "web"), Verdict.FAILED, "no", Counts(1, 1), (cause,))
+    pod: dict[str, Any] = {
+        "kind": "Pod",
+        "metadata": {"name": "web-1", "uid": "uid-pod"},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }
+    deployment = {"kind": "Deployment", "metadata": {"name": "web", "uid": "uid-deployment"}}
+    snapshot = Snapshot({"Pod": {"uid-pod": pod}, "Deployment": {"uid-deployment": deployment}})
+    return evidence.collect(door, "dev", judgement, snapshot, since=SINCE, patience=patience)
+
+
+def test_logs_and_events_of_what_failed(api: ApiServer, door: cluster.Cluster) -> None:
+    found = collect(door)
+    assert [(one.previous, one.lines) for one in found.logs] == [(True, ("starting", "panic: no database"))]
+    assert sorted(one.reason for one in found.events) == ["BackOff", "ReplicaSetCreateError"]
+    assert found.missing == ()
+    assert api.count("list", "events") == 2
+
+
+@pytest.mark.parametrize("text", [None, b"", b" \n"])
+def test_without_a_previous_run_the_present_one_speaks(
+    api: ApiServer, door: cluster.Cluster, text: bytes | None
+) -> None:
+    del api.logs["web-1", "web", True]
+    if text is not None:
+        api.logs["web-1", "web", True] = text
+    assert [(one.previous, one.lines) for one in collect(door).logs] == [(False, ("starting",))]
+
+
+def test_a_container_just_started_anew_is_told_by_its_previous_run(api: ApiServer, door: cluster.Cluster) -> None:
+    api.logs["web-1", "web", False] = b""
+    assert [one.previous for one in collect(door, previous=False).logs] == [True]
+
+
+def test_a_silent_container_has_a_log_without_lines(api: ApiServer, door: cluster.Cluster) -> None:
+    api.logs["web-1", "web", True] = api.logs["web-1", "web", False] = b""
+    assert [one.lines for one in collect(door).logs] == [()]
+
+
+def test_a_container_that_never_started_has_no_log_and_that_is_said(api: ApiServer, door: cluster.Cluster) -> None:
+    api.logs.clear()
+    found = collect(door)
+    assert found.logs == ()
+    assert "logs: previous terminated" in found.missing[0]
+
+
+def test_missing_permissions_are_said_once_each(api: ApiServer, door: cluster.Cluster) -> None:
+    api.fail("log", apiserver.status(403), 1e9)
+    api.fail("list", apiserver.status(403), 1e9)
+    found = collect(door)
+    assert sorted(found.missing) == ["no permission to read events", "no permission to read logs"]
+    assert "exit 1" in found.headline
+
+
+def test_an_api_out_of_reach_still_gives_a_diagnosis(api: ApiServer, door: cluster.Cluster) -> None:
+    api.stop()
+    found = collect(door)
+    assert "exit 1" in found.headline
+    assert any("does not answer" in one for one in found.missing)
+
+
+def test_nobody_waits_for_a_log_that_does_not_come(api: ApiServer, door: cluster.Cluster) -> None:
+    api.fail("log", apiserver.hang)
+    began = time.monotonic()
+    found = collect(door, patience=0.3)
+    assert time.monotonic() - began < 0.6
+    assert found.missing == ("logs did not come within 0 s",)
+    assert len(found.events) == 2
+
+
+def test_nothing_is_asked_that_cannot_be_answered(api: ApiServer, door: cluster.Cluster) -> None:
+    assert collect(door, logs=False).logs == ()
+    assert api.count("log") == 0
