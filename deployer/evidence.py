@@ -70,19 +70,19 @@ def collect(
 
 def _log(cluster: Cluster, namespace: str, question: LogQuestion) -> Answer:
     """The log asked for; where it is empty or there is no such run, that of the other run."""
-    refused: ClusterError | None = None
+    silent: Answer = None
     for one in (question, dataclasses.replace(question, previous=not question.previous)):
         try:
             text = cluster.logs(namespace, one.pod, one.container, previous=one.previous, tail_lines=diagnosis.LINES)
         except ClusterError as error:
             if error.status != 400:  # it has not started, or has had no run before this one
                 return error
-            refused = refused or error
+            silent = silent or error
         else:
             if text.strip():
                 return Log(one, text)
-            refused = None
-    return refused or Log(question, "")
+            silent = Log(one, "")
+    return silent
 
 
 def _events(cluster: Cluster, namespace: str, uid: str) -> Answer:

@@ -84,9 +84,12 @@ def test_a_container_just_started_anew_is_told_by_its_previous_run(api: ApiServe
     assert [one.previous for one in collect(door, previous=False).logs] == [True]
 
 
-def test_a_silent_container_has_a_log_without_lines(api: ApiServer, door: cluster.Cluster) -> None:
-    api.logs["web-1", "web", True] = api.logs["web-1", "web", False] = b""
-    assert [one.lines for one in collect(door).logs] == [()]
+@pytest.mark.parametrize("previous", [True, False])
+def test_a_silent_container_has_a_log_without_lines(api: ApiServer, door: cluster.Cluster, previous: bool) -> None:
+    api.logs["web-1", "web", False] = b""
+    del api.logs["web-1", "web", True]
+    found = collect(door, previous=previous)
+    assert ([one.lines for one in found.logs], found.missing) == ([()], ())
 
 
 def test_a_container_that_never_started_has_no_log_and_that_is_said(api: ApiServer, door: cluster.Cluster) -> None:
