@@ -12,7 +12,7 @@ import (
 )
 
 // patience is what one count may cost an answer, all told.
-const patience = 500 * time.Millisecond
+const patience = 300 * time.Millisecond
 
 // Counter counts.
 type Counter struct{ client *redis.Client }
@@ -45,5 +45,5 @@ func (c *Counter) Close() error { return c.client.Close() }
 type logger struct{}
 
 func (logger) Printf(ctx context.Context, format string, values ...any) {
-	slog.DebugContext(ctx, "redis: "+fmt.Sprintf(format, values...))
+	slog.DebugContext(ctx, fmt.Sprintf(format, values...))
 }

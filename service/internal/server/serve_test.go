@@ -58,7 +58,7 @@ func within(t *testing.T, limit time.Duration, what string, is func() bool) {
 
 func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	counter := newSlow()
-	settings := config.Config{ShutdownDelay: 300 * time.Millisecond, ShutdownTimeout: 10 * time.Second}
+	settings := config.Config{ShutdownDelay: time.Second, ShutdownTimeout: 10 * time.Second}
 	url, stop, done := start(t, settings, counter)
 	if got := get(url + "/readyz"); got != http.StatusOK {
 		t.Fatalf("ready: %d", got)
@@ -67,7 +67,7 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	go func() { underWay <- get(url) }()
 	<-counter.arrived
 	stop()
-	within(t, 250*time.Millisecond, "still ready after the signal", func() bool { return get(url+"/readyz") == http.StatusServiceUnavailable })
+	within(t, 800*time.Millisecond, "still ready after the signal", func() bool { return get(url+"/readyz") == http.StatusServiceUnavailable })
 	if got := get(url + "/healthz"); got != http.StatusOK {
 		t.Errorf("during the delay: %d", got)
 	}
