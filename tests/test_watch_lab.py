@@ -102,7 +102,7 @@ def test_an_account_with_few_rights_knows_what_it_may() -> None:
     with pytest.raises(cluster.Forbidden) as caught:
         door.list(cluster.path("Secret", "kube-system"))
     assert (caught.value.verb, caught.value.resource) == ("list", "secrets")
-    with pytest.raises(PreflightError, match="no context prd"):
+    with pytest.raises(PreflightError, match="no context `prd`"):
         cluster.connect(Path(os.environ["DEPLOY_KUBECONFIG"]), "prd")
     assert door.version()["gitVersion"].startswith("v1.")
     assert abs(door.server_time() - time.time()) < 1.0

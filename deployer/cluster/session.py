@@ -58,7 +58,9 @@ def _load(configuration: Any, kubeconfig: Path, context: str) -> str:
 
     files = [Path(one).expanduser() for one in str(kubeconfig).split(os.pathsep)]
     if not any(one.is_file() for one in files):
-        raise PreflightError(f"there is no kubeconfig {kubeconfig}", hint="set KUBECONFIG or the profile's kubeconfig")
+        raise PreflightError(
+            f"there is no kubeconfig at {kubeconfig}", hint="target.kubeconfig in the profile names it"
+        )
     try:
         merged: Any = kube_config.KubeConfigMerger(str(kubeconfig)).config  # type: ignore[no-untyped-call]  # not annotated
         names = [str(one["name"]) for one in merged.value.get("contexts") or ()]
@@ -67,9 +69,8 @@ def _load(configuration: Any, kubeconfig: Path, context: str) -> str:
     if context not in names:
         nearest = difflib.get_close_matches(context, names, n=1)
         raise PreflightError(
-            f"{kubeconfig} has no context {context}",
-            hint=f"did you mean {nearest[0]}?" if nearest else None,
-            detail=(f"contexts there: {', '.join(sorted(names)) or 'none'}",),
+            f"{kubeconfig} has no context `{context}`" + (f"; did you mean `{nearest[0]}`?" if nearest else ""),
+            hint=f"contexts there: {', '.join(sorted(names)) or 'none'}",
         )
     try:
         with _LOADING, _complaints() as said:
