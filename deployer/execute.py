@@ -11,7 +11,15 @@ from deployer import release, rollout
 from deployer.cluster import Cluster, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.errors import DeadlineError, DeployError, ExitCode, IndeterminateError, PausedError, UnhealthyError
+from deployer.errors import (
+    DeadlineError,
+    DeployError,
+    ExitCode,
+    IndeterminateError,
+    Interrupted,
+    PausedError,
+    UnhealthyError,
+)
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.model import Image, Values
@@ -227,6 +235,8 @@ def _recover(run: _Run) -> int | None:
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
+    if isinstance(error, Interrupted):
+        return _left(run)
     if not isinstance(error, UnhealthyError | DeadlineError):
         return error.hint if error else None
     if restored is not None:
@@ -242,6 +252,18 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
     )
 
 
+def _left(run: _Run) -> str:
+    """What an interrupted run leaves behind."""
+    if run.revision is not None:
+        return (
+            f"revision {run.revision} is released, but was not watched to the end: "
+            f"`deploy status --env {run.plan.environment}` says how it is"
+        )
+    if run.since:
+        return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
+    return "the release was not touched" + ("; an image was pushed" if run.changed else "")
+
+
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
     # helm says what counts last, behind this word; docker's last word is only the step that failed.
     cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
@@ -252,7 +274,7 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
 
 def _healthy(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
-    unchanged = "" if run.rolled else "; nothing changed, so no pod was rolled"
+    unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from lab import certificates, place
@@ -24,7 +25,7 @@ def up() -> str:
         socket = _folder(name) / "containerd.sock"
         until(
             f"containerd of {name}",
-            lambda: attempt(*_ctr(socket), "version"),
+            partial(attempt, *_ctr(socket), "version"),
             seconds=30,
             needs=(f"containerd-{name}",),
         )

@@ -273,8 +273,8 @@ def _fault(
     )
 
 
-def before(pod: Object, status: Mapping[str, Any], since: float, remembered: int | None) -> int:
-    """Restarts that a rollout is not to blame for: those of a pod that was there before it."""
-    if created(pod) >= int(since):
+def before(pod: Object, status: Mapping[str, Any], since: float) -> int:
+    """Restarts that a rollout is not to blame for: a pod's that was there before it, and well when first seen."""
+    if created(pod) >= int(since) or not status.get("ready"):
         return 0
-    return int(status.get("restartCount") or 0) if remembered is None else remembered
+    return int(status.get("restartCount") or 0)

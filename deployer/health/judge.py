@@ -11,6 +11,9 @@ from deployer.health.rollouts import KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
 from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict, Workload
 
+SUSPECT = 3.0
+"""Seconds a symptom lasts before it is worth a word: every start shows some that pass."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -43,7 +46,9 @@ def judge(
     due = {one.key: one.at if one.at is not None else memory.first[one.key] + one.grace for one in found}
     doomed = [one for one in found if due[one.key] <= now]
     failed = _failed(workload, rollout, doomed)
-    waits = [at - now for at in due.values() if now < at < NEVER]
+    shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
+    suspects = [one for one in found if shown[one.key] <= now]
+    waits = [at - now for at in (*due.values(), *shown.values()) if now < at < NEVER]
     if failed:
         made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot)
     elif rollout.verdict is Verdict.PAUSED:
@@ -51,13 +56,13 @@ def judge(
     elif rollout.complete and (left := _soak_left(rollout, now, limits)) <= 0:
         made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot)
     elif rollout.complete:
-        made = _judgement(workload, rollout, Verdict.PROGRESSING, found, snapshot)
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot)
         made = replace(made, summary=f"{made.summary}; watched for {left:.0f} s more")
         waits.append(left)
     else:
         patience = min(limits.stuck, float(item["spec"].get("progressDeadlineSeconds") or limits.stuck))
         left = memory.moved_at + patience - now
-        made = _judgement(workload, rollout, Verdict.PROGRESSING, found, snapshot)
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot)
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
@@ -84,7 +89,7 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
             waiting = (state.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in images.PULLING and images.why(str(waiting.get("message") or "")):
                 pulls[key] = str(waiting["message"])
-            restarts.setdefault(key, containers.before(pod, state, since, None))
+            restarts.setdefault(key, containers.before(pod, state, since))
             stages.append((key, bool(state.get("imageID")), state.get("started"), state.get("ready")))
     moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), tuple(sorted(map(str, stages))))
     changed = moved != memory.moved

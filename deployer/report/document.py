@@ -9,6 +9,7 @@ from deployer.errors import DeployError, ExitCode
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
+from deployer.rollout import Outcome
 from deployer.status import Status
 
 SCHEMA = "deploy/v1"
@@ -80,6 +81,20 @@ def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
     return {"schema": SCHEMA, "verb": "doctor", "environment": environment, **outcome, "checks": checks}
+
+
+def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:
+    """A rollout that was judged without a profile."""
+    return {
+        "schema": SCHEMA,
+        "verb": "verify",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "verdict": found.verdict,
+        "message": found.headline,
+        "workloads": [_judgement(judgement) for judgement in found.judgements],
+        "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
+    }
 
 
 def status(found: Sequence[Status | DeployError], code: ExitCode) -> dict[str, Any]:

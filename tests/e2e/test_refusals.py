@@ -1,7 +1,9 @@
 """Bad input and a bad world: one clear error, its exit code, nothing changed."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -261,16 +263,17 @@ def test_the_jobs_own_settings_cannot_redirect_a_deploy(project: Project, namesp
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[str]:
+def full_disk() -> Iterator[str]:
     """A docker engine whose disk is too small for the base image; its address."""
-    root = tmp_path / "disk"
+    folder = Path(tempfile.mkdtemp(prefix="full-"))  # short: the engine's sockets have a limit of 107 characters
+    root = folder / "disk"
     root.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", root)
-    address = f"unix://{tmp_path}/docker.sock"
+    address = f"unix://{folder}/docker.sock"
     engine = subprocess.Popen(
         [
-            *("dockerd", "--host", address, "--data-root", root / "data", "--exec-root", tmp_path / "exec"),
-            *("--pidfile", tmp_path / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
+            *("dockerd", "--host", address, "--data-root", root / "data", "--exec-root", folder / "exec"),
+            *("--pidfile", folder / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -286,6 +289,7 @@ def full_disk(tmp_path: Path) -> Iterator[str]:
         engine.terminate()
         engine.wait(timeout=30)
         run("umount", "-l", root)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_disk_is_full_while_building(project: Project, full_disk: str) -> None:

@@ -1,0 +1,101 @@
+"""`deploy verify`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployer import cluster, release, rollout
+from deployer.cli import options
+from deployer.cli.session import answering, echo, teller
+from deployer.commands.helm import Helm
+from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.health.limits import Limits
+from deployer.health.verdict import Verdict, Workload
+from deployer.mask import Mask
+from deployer.model import Target
+from deployer.process import Programs
+from deployer.profile.schema import seconds
+from deployer.report import document, words
+from deployer.result import Diagnosed
+
+KINDS = {
+    **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
+    **dict.fromkeys(("statefulset", "statefulsets", "sts"), "StatefulSet"),
+    **dict.fromkeys(("daemonset", "daemonsets", "ds"), "DaemonSet"),
+    **dict.fromkeys(("job", "jobs"), "Job"),
+    **dict.fromkeys(("pod", "pods", "po"), "Pod"),
+}
+"""As kubectl spells them."""
+
+CODES = {
+    Verdict.HEALTHY: ExitCode.OK,
+    Verdict.FAILED: ExitCode.UNHEALTHY,
+    Verdict.PROGRESSING: ExitCode.DEADLINE,
+    Verdict.PAUSED: ExitCode.PAUSED,
+    Verdict.INDETERMINATE: ExitCode.INDETERMINATE,
+}
+
+
+def verify(
+    workloads: Annotated[
+        list[str] | None, typer.Argument(help="What rolls out: deployment/web, sts/db …", metavar="KIND/NAME")
+    ] = None,
+    named: Annotated[
+        str | None, typer.Option("--release", help="All workloads of a helm release.", show_default=False)
+    ] = None,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")] = "default",
+    context: Annotated[str, typer.Option("--context", help="Context of the kubeconfig; never the current one.")] = ...,  # type: ignore[assignment]
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", help="[default: KUBECONFIG, or ~/.kube/config]", show_default=False)
+    ] = None,
+    timeout: options.Timeout = "5m",
+    output: options.Format = options.Output.TEXT,
+) -> int:
+    """Judge any rollout, and explain it when it fails: a `kubectl rollout status` that stops when there is no hope."""
+    mask = Mask()
+    with answering("verify", None, output), teller(mask, output, verbose=False) as screen:
+        try:
+            longest = float(seconds(timeout))
+        except ValueError as error:
+            raise UsageError(f"--timeout: {error}") from None
+        file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
+        door = cluster.connect(file, context)
+        since = door.server_time()
+        wanted = _wanted(workloads or [], named, Target(file, context, namespace))
+        try:
+            found = rollout.follow(
+                door, namespace, wanted, since=since, timeout=longest, limits=Limits(), tell=screen.tell
+            )
+        except cluster.NotFound as error:
+            raise DeployError(error.message) from None
+        if found.diagnosis:
+            screen.tell(Diagnosed(found.diagnosis))
+    code = CODES[found.verdict]
+    if output is options.Output.JSON:
+        echo(document.text(document.verify(found, code)), mask)
+    else:
+        echo(f"{found.verdict}: {found.headline if code else '; '.join(map(words.judgement, found.judgements))}", mask)
+    return int(code)
+
+
+def _wanted(given: list[str], named: str | None, target: Target) -> list[Workload]:
+    if named and not given:
+        helm = Helm("helm", 4, target, named)
+        programs = Programs(os.environ)
+        history = release.history(programs, helm)
+        if not history:
+            raise UsageError(f"there is no release {named} in {target.namespace}")
+        return list(release.workloads(programs.read(helm.manifest(history[-1].number))))
+    if not given or named:
+        raise UsageError(
+            "name what to verify: KIND/NAME, or --release NAME", hint="deploy verify deployment/web -n shop"
+        )
+    found = []
+    for text in given:
+        kind, slash, name = text.partition("/")
+        if not slash or not name or kind.lower() not in KINDS:
+            raise UsageError(f"`{text}` is not KIND/NAME", hint="kinds: deployment, statefulset, daemonset, job, pod")
+        found.append(Workload(KINDS[kind.lower()], name))
+    return found
