@@ -70,7 +70,9 @@ class Checks:
             del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
         image, tree = checks["image"].result()
-        facts = Facts(image, checks["release"].result(), tree)
+        history = checks["release"].result()
+        rendered = release.rendered(checks["chart"].result(), first=not history)
+        facts = Facts(image, history, tree, rendered)
         registry = Registry(self.profile.registry.url, self.login)
         return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry)
 

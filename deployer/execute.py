@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deployer import release, rollout
+from deployer import beside, release, rollout
 from deployer.cluster import Cluster, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -22,7 +22,7 @@ from deployer.errors import (
 )
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
-from deployer.model import Image, Values
+from deployer.model import Image, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
@@ -139,27 +139,52 @@ def _do(run: _Run, step: Step) -> str:
             _pull_secret(run, name)
             run.changed = True
             return ""
-        case Upgrade(given):
-            return _upgrade(run, step.stage, given)
+        case Upgrade(given, rendered):
+            return _upgrade(run, step.stage, given, rendered)
         case Rollback(revision):
             return _rollback(run, step.stage, revision)
-        case Verify():
-            return _verify(run)
+        case Verify(stuck):
+            outcome = _watched(run)
+            while stuck == "deleted" and (trapped := _trapped(outcome)):
+                for pod in trapped:
+                    run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
+                    run.doors.cluster.delete(path("Pod", run.plan.target.namespace, pod))
+                outcome = _watched(run)
+            return _judged(run, outcome)
 
 
-def _upgrade(run: _Run, stage: str, given: Values) -> str:
+def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     assert run.image is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
     text = values.text(values.release(given, run.image, pull_secret))
     settings = run.profile.release
     chart = run.project / settings.chart
     run.since = run.doors.cluster.server_time()
-    command = run.doors.helm.upgrade(chart, text, timeout=settings.timeout, history_max=settings.history_max)
+    command = run.doors.helm.upgrade(
+        chart,
+        text,
+        timeout=settings.timeout,
+        history_max=settings.history_max,
+        wait="workloads" if rendered.waits else "hooks",
+    )
     run.changed = True
-    try:
-        answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)))
-    except ProgramFailed as error:
-        raise _failed("helm could not release the chart", ExitCode.FAILED, error) from None
+    with beside.watching(
+        run.doors.cluster,
+        run.plan.target.namespace,
+        rendered,
+        since=run.since,
+        timeout=settings.timeout,
+        limits=run.profile.health,
+        tell=run.tell,
+    ) as doom:
+        try:
+            answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)), doom.found)
+        except ProgramFailed as error:
+            if not doom.last_word():
+                raise _failed("helm could not release the chart", ExitCode.FAILED, error) from None
+            assert doom.judgement is not None
+            _explain(run, doom.judgement, doom.diagnosis)
+            raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
     run.revision, run.manifest = release.upgraded(answer)
     return f"revision {run.revision}"
 
@@ -178,8 +203,8 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _verify(run: _Run) -> str:
-    outcome = rollout.follow(
+def _watched(run: _Run) -> rollout.Outcome:
+    return rollout.follow(
         run.doors.cluster,
         run.plan.target.namespace,
         release.workloads(run.manifest),
@@ -188,6 +213,15 @@ def _verify(run: _Run) -> str:
         limits=run.profile.health,
         tell=run.tell,
     )
+
+
+def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
+    """Pods that a StatefulSet waits for in vain."""
+    causes = [cause for judgement in outcome.judgements for cause in judgement.causes]
+    return tuple(pod for cause in causes if cause.rule == "rollback_trap" for pod in cause.pods)
+
+
+def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
@@ -198,6 +232,12 @@ def _verify(run: _Run) -> str:
     if outcome.diagnosis:
         run.tell(Diagnosed(outcome.diagnosis))
     raise _verdict(outcome)
+
+
+def _explain(run: _Run, judgement: Judgement, diagnosis: Diagnosis | None) -> None:
+    run.judgements, run.diagnosis = (judgement,), diagnosis
+    if diagnosis:
+        run.tell(Diagnosed(diagnosis))
 
 
 def _verdict(outcome: rollout.Outcome) -> DeployError:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deployer.health.verdict import Workload
+
 Values = Mapping[str, Any]
 """Helm values: maps, lists and scalars as JSON knows them."""
 
@@ -46,6 +48,16 @@ class Target:
     kubeconfig: Path
     context: str
     namespace: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What the chart makes that somebody has to wait for."""
+
+    workloads: tuple[Workload, ...] = ()
+    hooks: tuple[Workload, ...] = ()  # Jobs and Pods that helm runs, and waits for, in this release
+    waits: bool = False  # a hook runs after the workloads, so helm has to wait for these first
+    labels: str = ""  # a selector that all pods of the workloads match
 
 
 @dataclass(frozen=True)

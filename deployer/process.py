@@ -44,13 +44,27 @@ class Programs:
         """Do something: both streams go to `on_line`. Raises ProgramFailed, or PreflightError if it is not there."""
         self._start(command, on_line, on_line)
 
-    def read(self, command: Command, on_line: Callable[[str], None] = lambda line: None) -> str:
-        """Ask something: stdout is the answer, stderr goes to `on_line`. Raises as `run` does."""
+    def read(
+        self,
+        command: Command,
+        on_line: Callable[[str], None] = lambda line: None,
+        hopeless: Callable[[], bool] | None = None,
+    ) -> str:
+        """Ask something: stdout is the answer, stderr goes to `on_line`. Raises as `run` does.
+
+        Where `hopeless` becomes true the program is ended, and ProgramFailed raised.
+        """
         answer: list[str] = []
-        self._start(command, answer.append, on_line)
+        self._start(command, answer.append, on_line, hopeless)
         return "\n".join(answer)
 
-    def _start(self, command: Command, on_out: Callable[[str], None], on_err: Callable[[str], None]) -> None:
+    def _start(
+        self,
+        command: Command,
+        on_out: Callable[[str], None],
+        on_err: Callable[[str], None],
+        hopeless: Callable[[], bool] | None = None,
+    ) -> None:
         tail: deque[str] = deque(maxlen=TAIL)
         try:
             process = subprocess.Popen(
@@ -88,7 +102,7 @@ class Programs:
                 # A program that ends before it read everything is judged by its exit code.
                 with suppress(BrokenPipeError), process.stdin:
                     process.stdin.write(command.stdin or "")
-            code = process.wait()
+            code = _wait(process, hopeless)
             for reader in readers:
                 reader.join()
         except BaseException:
@@ -103,6 +117,15 @@ class Programs:
             for name, value in self.environ.items()
             if not name.startswith("HELM_") and name != "KUBECONFIG" and name not in self.secrets
         }
+
+
+def _wait(process: subprocess.Popen[str], hopeless: Callable[[], bool] | None) -> int:
+    while hopeless is not None:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.1)
+        if hopeless():
+            _end(process)
+    return process.wait()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError
 from deployer.health.verdict import Workload
-from deployer.model import Revision
+from deployer.model import Rendered, Revision
 from deployer.process import ProgramFailed, Programs
 from deployer.values.document import objects
 
@@ -50,6 +50,27 @@ def workloads(manifest: str) -> tuple[Workload, ...]:
         for item in _flat(objects(manifest))
         if item.get("kind") in JUDGED
     )
+
+
+def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
+    """What a rendered chart makes that somebody waits for; `first`: it is an install, so install hooks run."""
+    moments = {"pre-install", "post-install"} if first else {"pre-upgrade", "post-upgrade"}
+    items = list(_flat(manifest))
+    plain, hooks, waits = [], [], False
+    selectors: list[dict[str, str]] = []
+    for item in items:
+        kind = item.get("kind")
+        when = set(str((item.get("metadata", {}).get("annotations") or {}).get("helm.sh/hook", "")).split(","))
+        if when & moments:
+            waits |= any(moment.startswith("post-") for moment in when & moments)
+            if kind in ("Job", "Pod"):
+                hooks.append(Workload(kind, item["metadata"]["name"]))
+        elif kind in JUDGED and not any(when):
+            plain.append(Workload(kind, item["metadata"]["name"]))
+            selectors.append((item["spec"].get("selector") or {}).get("matchLabels") or {})
+    common = set.intersection(*(set(one.items()) for one in selectors)) if selectors else set()
+    labels = ",".join(f"{key}={value}" for key, value in sorted(common))
+    return Rendered(tuple(plain), tuple(hooks), waits, labels)
 
 
 def _flat(items: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -38,12 +38,13 @@ def follow(
     """Watch workloads that exist until they are judged; `since` is the server's time before they were changed."""
     if not workloads:
         return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
-    selection = watch.discover(cluster, namespace, workloads)
+    deadline = time.monotonic() + timeout
+    selection = watch.discover(cluster, namespace, workloads, deadline=deadline)
     ended = watch.follow(
         cluster,
         selection,
         [judging(workload, since, limits) for workload in workloads],
-        deadline=time.monotonic() + timeout,
+        deadline=deadline,
         tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
     )
     worst = next((one for one in ended.judgements if one.verdict is ended.verdict), None)

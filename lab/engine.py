@@ -4,6 +4,26 @@ from lab import place
 from lab.processes import attempt, start, stop, until
 
 NAME = "dockerd"
+RULES = (
+    ("filter", "FORWARD -j DOCKER-USER"),
+    ("filter", "FORWARD -j DOCKER-ISOLATION-STAGE-1"),
+    ("filter", "FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
+    ("filter", "FORWARD -o docker0 -j DOCKER"),
+    ("filter", "FORWARD -i docker0 ! -o docker0 -j ACCEPT"),
+    ("filter", "FORWARD -i docker0 -o docker0 -j ACCEPT"),
+    ("nat", "PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"),
+    ("nat", "OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER"),
+    ("nat", "POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"),
+)
+"""What dockerd leaves in iptables when it ends."""
+
+CHAINS = (
+    ("filter", "DOCKER"),
+    ("filter", "DOCKER-ISOLATION-STAGE-1"),
+    ("filter", "DOCKER-ISOLATION-STAGE-2"),
+    ("filter", "DOCKER-USER"),
+    ("nat", "DOCKER"),
+)
 
 
 def ready() -> bool:
@@ -26,5 +46,14 @@ def up() -> str:
 
 
 def down() -> None:
-    """Stop the engine and its containerd."""
+    """Stop the engine and its containerd, and take its bridge and rules away, unless another engine uses them."""
     stop(NAME, patience=20)
+    if attempt("pgrep", "-x", "dockerd"):
+        return
+    attempt("ip", "link", "del", "docker0")
+    for table, rule in RULES:
+        attempt("iptables", "-t", table, "-D", *rule.split())
+    for table, chain in CHAINS:
+        attempt("iptables", "-t", table, "-F", chain)
+    for table, chain in CHAINS:
+        attempt("iptables", "-t", table, "-X", chain)

@@ -23,14 +23,22 @@ class Helm:
         )
         return Command((self.program, *args, *where), stdin=stdin)
 
-    def upgrade(self, chart: Path, values: str, *, timeout: float, history_max: int) -> Command:
-        """Install or upgrade without waiting for workloads: we judge those. The answer is the release as JSON."""
+    def upgrade(self, chart: Path, values: str, *, timeout: float, history_max: int, wait: str = "hooks") -> Command:
+        """Install or upgrade; the answer is the release as JSON.
+
+        `wait`: "hooks", since the workloads are ours to judge; "workloads" where a hook runs after them.
+        """
         return self._command(
             *("upgrade", self.release, str(chart), "--install", "--values", "-", "--reset-values"),
             *("--timeout", f"{timeout:.0f}s", "--history-max", str(history_max), "--hide-notes", "--output", "json"),
-            *(("--wait=hookOnly",) if self.major >= 4 else ()),
+            *self._waiting(wait),
             stdin=values,
         )
+
+    def _waiting(self, what: str) -> tuple[str, ...]:
+        if self.major >= 4:
+            return ("--wait=watcher",) if what == "workloads" else ("--wait=hookOnly",)
+        return ("--wait",) if what == "workloads" else ()
 
     def rollback(self, revision: int, *, timeout: float, history_max: int) -> Command:
         """Put a revision back, as a new revision."""

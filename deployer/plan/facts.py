@@ -1,8 +1,8 @@
 """What a plan is made from: everything that was asked before the first deed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from deployer.model import Image, Revision
+from deployer.model import Image, Rendered, Revision
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Facts:
     image: Image  # its digest is set where the registry has the image already
     history: tuple[Revision, ...]  # oldest first; empty where there is no release yet
     source: Source | None = None  # None outside a git repository
+    rendered: Rendered = field(default_factory=Rendered)
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

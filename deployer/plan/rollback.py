@@ -18,7 +18,7 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
 
 def steps(revision: int) -> tuple[Step, ...]:
     """Put a revision back and watch it to healthy."""
-    return (Step("rollback", Rollback(revision)), Step("rollback", Verify()))
+    return (Step("rollback", Rollback(revision)), Step("rollback", Verify("deleted")))
 
 
 def rollback(environment: str, release: str, target: Target, history: tuple[Revision, ...], to: int | None) -> Plan:

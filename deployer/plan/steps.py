@@ -1,9 +1,10 @@
 """What a plan is made of: deeds as data."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from deployer.errors import ExitCode
-from deployer.model import Command, Image, Target, Values
+from deployer.model import Command, Image, Rendered, Target, Values
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Upgrade:
     """`helm upgrade --install` with these values and the image of the run."""
 
     values: Values = field(repr=False)
+    rendered: Rendered = field(default_factory=Rendered)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,12 @@ class Rollback:
 
 @dataclass(frozen=True)
 class Verify:
-    """Watch the release's workloads until a verdict."""
+    """Watch the release's workloads until a verdict.
+
+    `stuck`: what becomes of a broken pod that keeps a StatefulSet from rolling back (k8s#67250).
+    """
+
+    stuck: Literal["told", "deleted"] = "told"
 
 
 Deed = Run | Pin | PullSecret | Upgrade | Rollback | Verify

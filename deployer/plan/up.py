@@ -33,7 +33,7 @@ def up(
         steps += _build(profile, facts, project, login)
     if profile.registry.pull_secret and login:
         steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
-    steps += [Step("release", Upgrade(values)), Step("rollout", Verify())]
+    steps += [Step("release", Upgrade(values, facts.rendered)), Step("rollout", Verify())]
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:

@@ -72,6 +72,17 @@ class Project:
         assert os.environ["REG_PASS"] not in done.stdout + done.stderr, "the registry password was shown"
         return Deployed(done.returncode, done.stdout, done.stderr)
 
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        """Start `deploy` and go on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "deployer", *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=self.environ,
+        )
+
     def kubectl(self, *argv: str, stdin: str | None = None, check: bool = True) -> str:
         """kubectl in the test's namespace."""
         return kubectl("--namespace", self.namespace, *argv, stdin=stdin, check=check)
