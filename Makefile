@@ -9,7 +9,7 @@ LAB := $(PYTHON) -m lab
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,12 @@ lab-status: ## what of the lab is running
 
 golden: $(READY) lab ## rewrite the golden files of the tests
 	@eval "$$($(LAB) env)" && UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/chart
+
+bench-health: $(READY) lab ## every rollout scenario with its seconds and its bound
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_health.py
+
+bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wait
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_rivals.py
 
 clean: ## remove what was made in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
