@@ -6,10 +6,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from lab import place
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Held, since Python complains of a child that outlives its handle, and these are meant to outlive us."""
 
 
 class PartFailed(Exception):
@@ -36,6 +38,7 @@ def start(name: str, argv: Sequence[str | os.PathLike[str]], env: Mapping[str, s
             start_new_session=True,
             cwd="/",
         )
+    _STARTED.append(process)
     born = _born(process.pid)
     if born is None:
         raise PartFailed(f"{name} ended at once", name)
@@ -119,5 +122,6 @@ def _born(pid: int) -> str | None:
 
 
 def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    for process in _STARTED:
+        if process.pid == pid:
+            process.poll()
