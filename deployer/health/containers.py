@@ -130,7 +130,6 @@ def image_pull(seen: Seen) -> Symptom | None:
             limits.pull_secret if unsure else limits.image_pull,
             "check the image pull secret of the pods and its login",
             Stage.PULLED,
-            timer="unsure" if unsure else "",
         )
     why = f"the registry does not answer: {_last(text)}" if kind else _last(text) or "the pull fails"
     return _fault(
@@ -253,7 +252,6 @@ def _fault(
     *,
     reason: str | None = None,
     logs: bool = False,
-    timer: str = "",
 ) -> Symptom:
     running = "running" in (seen.status.get("state") or {})
     return of_pod(
@@ -269,7 +267,6 @@ def _fault(
         logs=logs,
         # While it waits or has just begun anew, the run that failed is the one before.
         previous=logs and (running or bool(seen.waiting)) and bool(seen.status.get("restartCount")),
-        timer=timer,
     )
 
 

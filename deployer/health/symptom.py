@@ -43,7 +43,6 @@ def of_pod(
     stage: Stage | None = None,
     logs: bool = False,
     previous: bool = False,
-    timer: str = "",
     at: float | None = None,
 ) -> Symptom:
     """A symptom of a pod. With a `stage` it is deterministic: true of the template, so every pod will show it."""
@@ -60,7 +59,7 @@ def of_pod(
         previous=previous,
         deterministic=stage is not None,
     )
-    return Symptom(cause, grace, f"{pod['metadata']['uid']}/{container}/{rule}/{timer}", stage, at)
+    return Symptom(cause, grace, f"{pod['metadata']['uid']}/{container}/{rule}", stage, at)
 
 
 def of_owner(
