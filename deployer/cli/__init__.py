@@ -4,14 +4,16 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import FrameType
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
 from deployer.cli import doctor, rollback, status, up, verify
-from deployer.errors import DeployError, ExitCode, Interrupted
+from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.report import words
 
 app = typer.Typer(
@@ -34,9 +36,23 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _folder(folder: Path | None) -> None:
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise UsageError(f"-C {folder}: {error.strerror}") from None
+
+
 @app.callback()
 def _program(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version."),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("-C", callback=_folder, is_eager=True, help="Run as if started in DIR.", metavar="DIR"),
+    ] = None,
 ) -> None:
     """Get one service safely through dev, test and prod."""
 

@@ -6,6 +6,13 @@ from typing import Annotated
 
 import typer
 
+from deployer.profile import environments
+
+
+def environment_names() -> list[str]:
+    """For shell completion: the environments of the folder one stands in."""
+    return list(environments(Path()))
+
 
 class Output(StrEnum):
     """What stdout carries."""
@@ -15,7 +22,14 @@ class Output(StrEnum):
 
 
 Env = Annotated[
-    str, typer.Option("--env", "-e", help="Environment: the name of a file in environments/.", show_default=False)
+    str,
+    typer.Option(
+        "--env",
+        "-e",
+        help="Environment: the name of a file in environments/.",
+        show_default=False,
+        autocompletion=environment_names,
+    ),
 ]
 Project = Annotated[
     Path, typer.Option("-C", "--project", help="Project folder: environments/, chart, service.", metavar="DIR")

@@ -25,7 +25,14 @@ CODES = {
 
 def status(
     env: Annotated[
-        str | None, typer.Option("--env", "-e", help="Environment. [default: all of them]", show_default=False)
+        str | None,
+        typer.Option(
+            "--env",
+            "-e",
+            help="Environment. [default: all of them]",
+            show_default=False,
+            autocompletion=options.environment_names,
+        ),
     ] = None,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),

@@ -1,0 +1,25 @@
+"""git's argv, by equality."""
+
+from pathlib import Path
+
+import pytest
+
+from deployer.commands import git
+from deployer.model import Command
+
+P, INDEX = Path("/p"), Path("/tmp/i")
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "env"),
+    [
+        (git.head(P), ("rev-parse", "--verify", "HEAD"), {}),
+        (git.branch(P), ("branch", "--show-current"), {}),
+        (git.tags(P), ("tag", "--points-at", "HEAD", "--sort=-version:refname"), {}),
+        (git.changes(P, "a", "b"), ("status", "--porcelain", "--", "a", "b"), {}),
+        (git.stage(P, INDEX, "a"), ("add", "--all", "--", "a"), {"GIT_INDEX_FILE": "/tmp/i"}),
+        (git.tree(P, INDEX), ("write-tree",), {"GIT_INDEX_FILE": "/tmp/i"}),
+    ],
+)
+def test_commands(command: Command, argv: tuple[str, ...], env: dict[str, str]) -> None:
+    assert command == Command(("git", "-C", "/p", *argv), env=env)

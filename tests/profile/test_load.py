@@ -1,0 +1,337 @@
+"""Profiles as files on disk: what loads, and how every mistake is told."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deployer.errors import UsageError
+from deployer.profile import Profile, environments, load
+
+ROOT = Path(__file__).parents[2]
+
+BASE = """\
+registry:
+  url: registry.lab:5443
+image:
+  repository: web
+release:
+  name: web
+"""
+DEV = """\
+target:
+  context: dev
+  namespace: dev
+"""
+
+
+def project(folder: Path, **files: str | bytes) -> Path:
+    """A folder with these files under environments/."""
+    (folder / "environments").mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / "environments" / f"{name}.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def loaded(folder: Path, dev: str = "", base: str = "", variables: Mapping[str, str] | None = None) -> Profile:
+    """The dev profile, with more lines at the end of each file."""
+    return load(project(folder, base=BASE + base, dev=DEV + dev), "dev", variables or {})
+
+
+def refused(folder: Path, dev: str | bytes = DEV, base: str = BASE, **variables: str) -> UsageError:
+    with pytest.raises(UsageError) as error:
+        load(project(folder, base=base, dev=dev), "dev", variables)
+    return error.value
+
+
+def test_an_environment_lies_over_the_base(tmp_path: Path) -> None:
+    profile = loaded(
+        tmp_path,
+        dev="values:\n  replicas: 2\n  env: {LEVEL: debug}\n  args: [c]\n  gone: null\n",
+        base="values:\n  env: {LEVEL: info, MODE: plain}\n  args: [a, b]\n  gone: here\n",
+    )
+    assert profile.target.namespace == "dev"
+    assert profile.release.name == "web"
+    assert profile.values == {"replicas": 2, "env": {"LEVEL": "debug", "MODE": "plain"}, "args": ["c"]}
+
+
+def test_null_brings_a_setting_back_to_its_default(tmp_path: Path) -> None:
+    assert loaded(tmp_path, dev="tools: null\n", base="tools:\n  helm: helm3\n").tools.helm == "helm"
+
+
+def test_no_base_is_needed(tmp_path: Path) -> None:
+    assert load(project(tmp_path, solo=BASE + DEV), "solo", {}).target.context == "dev"
+
+
+def test_keys_of_a_teams_own_are_left_out(tmp_path: Path) -> None:
+    assert loaded(tmp_path, dev="x-notes: anything\nx-more: [1]\n").target.context == "dev"
+
+
+def test_anchors_can_be_kept_under_a_key_of_ones_own(tmp_path: Path) -> None:
+    profile = loaded(tmp_path, dev="x-small: &small {memory: 1Gi}\nvalues:\n  limits: *small\n")
+    assert profile.values == {"limits": {"memory": "1Gi"}}
+
+
+def test_variables_fill_in(tmp_path: Path) -> None:
+    text = "values:\n  n: ${N:3}\n  text: '${N:3}'\n  zone: ${ZONE}\n"
+    profile = loaded(tmp_path, dev=text, variables={"ZONE": "a"})
+    assert profile.values == {"n": 3, "text": "3", "zone": "a"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        pytest.param("imag: {}\n", "dev.yaml:4: unknown key `imag`; did you mean `image`?", id="unknown key"),
+        pytest.param(
+            "image:\n  tagg: branch\n",
+            "dev.yaml:5: unknown key `tagg` in image; did you mean `tag`?",
+            id="unknown key in a section",
+        ),
+        pytest.param(
+            "registry:\n  pull_secret: x\n",
+            "dev.yaml:5: unknown key `pull_secret` in registry; did you mean `pullSecret`?",
+            id="snake case",
+        ),
+        pytest.param(
+            "image:\n  qqqqq: 1\n", "dev.yaml:5: unknown key `qqqqq` in image", id="unknown key, nothing near"
+        ),
+        pytest.param(
+            "health:\n  crashExit: 3\n",
+            "dev.yaml:5: unknown key `crashExit` in health; did you mean `crashExits`?",
+            id="unknown key in health",
+        ),
+        pytest.param(
+            "health:\n  imagePulTransient: 3\n",
+            "dev.yaml:5: unknown key `imagePulTransient` in health; did you mean `imagePullTransient`?",
+            id="camel case in health",
+        ),
+        pytest.param(
+            "image:\n  tag: brunch\n",
+            "dev.yaml:5: image.tag is `brunch`; it must be one of branch, commit, version; did you mean `branch`?",
+            id="wrong word",
+        ),
+        pytest.param(
+            "rollback:\n  automatic: sometimes\n",
+            "dev.yaml:5: rollback.automatic is `sometimes`: should be a valid boolean, unable to interpret input",
+            id="wrong type",
+        ),
+        pytest.param("tools: helm\n", "dev.yaml:4: tools is `helm`: should be a valid dictionary", id="no mapping"),
+        pytest.param(
+            "release:\n  historyMax: 1\n",
+            "dev.yaml:5: release.historyMax is `1`: should be greater than or equal to 2",
+            id="too small",
+        ),
+        pytest.param(
+            "release:\n  timeout: 5 minutes\n",
+            "dev.yaml:5: release.timeout: `5 minutes` is not a duration; write it as 90s, 5m or 1h30m",
+            id="duration",
+        ),
+        pytest.param(
+            "release:\n  timeout: true\n",
+            "dev.yaml:5: release.timeout: a duration is expected, such as 90s, 5m or 1h30m",
+            id="no duration",
+        ),
+        pytest.param(
+            "release:\n  timeout: 0s\n",
+            "dev.yaml:5: release.timeout is `0s`: should be greater than 0",
+            id="no time at all",
+        ),
+        pytest.param(
+            "health:\n  soak: soon\n",
+            "dev.yaml:5: health.soak: `soon` is not a duration; write it as 90s, 5m or 1h30m",
+            id="duration in health",
+        ),
+        pytest.param(
+            "registry:\n  pullSecret: My_Secret\n",
+            "dev.yaml:5: registry.pullSecret is `My_Secret`, which is not a DNS label: "
+            "small letters, digits and hyphens, a letter or digit at both ends",
+            id="DNS label",
+        ),
+        pytest.param("release:\n  name: " + "x" * 54 + "\n", "at most 53 characters", id="long name"),
+        pytest.param("secrets:\n  a.b: 9-LIVES\n", "dev.yaml:5: secrets.a.b is `9-LIVES`", id="no variable name"),
+        pytest.param("registry:\n  url: https://r.lab\n", "dev.yaml:5: registry.url is `https://r.lab`", id="scheme"),
+        pytest.param("values: [1]\n", "dev.yaml:4: values: should be a valid dictionary", id="values are a map"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_line_and_key(tmp_path: Path, more: str, said: str) -> None:
+    error = refused(tmp_path, dev=DEV + more)
+    assert said in error.message
+    assert error.message.startswith("environments/")
+    assert error.detail == ()
+
+
+def test_the_layer_that_is_wrong_is_named(tmp_path: Path) -> None:
+    assert refused(tmp_path, base=BASE + "image2: {}\n").message.startswith(
+        "environments/base.yaml:7: unknown key `image2`"
+    )
+
+
+def test_a_missing_section(tmp_path: Path) -> None:
+    assert "`target` is required and missing" in refused(tmp_path, dev="").message
+
+
+def test_a_missing_key_points_at_its_section(tmp_path: Path) -> None:
+    error = refused(tmp_path, dev="# note\ntarget:\n  namespace: dev\n")
+    assert error.message == "environments/dev.yaml:2: `target.context` is required and missing"
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    error = refused(tmp_path, dev="target:\n  contxt: dev\n  namespace: No_Label\nimage:\n  tag: brunch\n")
+    told = [error.message, *error.detail]
+    assert error.message.endswith("(and 3 more)")
+    assert [re.sub(r" .*", "", line) for line in told] == [
+        "environments/dev.yaml:1:",
+        "environments/dev.yaml:3:",
+        "environments/dev.yaml:2:",
+        "environments/dev.yaml:5:",
+    ]
+
+
+def test_missing_variables_are_listed_with_every_place(tmp_path: Path) -> None:
+    error = refused(
+        tmp_path,
+        dev="target:\n  context: ${CONTEXT}\n  namespace: ${SPACE}\nvalues:\n  list: [a, '${SPACE}']\n",
+        base=BASE + "values:\n  n: ${NUMBER}\n",
+        NUMBER="1",
+    )
+    assert error.message == "variables not set: CONTEXT, SPACE"
+    assert sorted(error.detail) == [
+        "environments/dev.yaml:2: target.context needs ${CONTEXT}",
+        "environments/dev.yaml:3: target.namespace needs ${SPACE}",
+        "environments/dev.yaml:5: values.list.1 needs ${SPACE}",
+    ]
+    assert "${NAME:default}" in (error.hint or "")
+
+
+def test_one_missing_variable(tmp_path: Path) -> None:
+    assert refused(tmp_path, dev=DEV + "values:\n  a: ${A}\n").message == "variable not set: A"
+
+
+def test_an_unknown_environment(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        load(project(tmp_path, base=BASE, dev=DEV, staging=DEV), "stagging", {})
+    assert error.value.message == "unknown environment `stagging`; did you mean `staging`?"
+    assert error.value.hint == "environments here: dev, staging"
+
+
+@pytest.mark.parametrize("name", ["base", "../environments/dev", "", "dev.yaml", "\x00"])
+def test_no_name_of_an_environment(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="unknown environment"):
+        load(project(tmp_path, base=BASE, dev=DEV), name, {})
+
+
+def test_no_environments_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        load(tmp_path, "dev", {})
+    assert f"there is no environments/<name>.yaml in {tmp_path}" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"target: caf\xe9\n", "environments/dev.yaml: not UTF-8 text"),
+        (b"target: [1\nb: 2\n", "environments/dev.yaml:2: not valid YAML"),
+        (b"- a\n", "environments/dev.yaml:1: a mapping is expected here"),
+    ],
+)
+def test_a_file_that_is_no_profile(tmp_path: Path, text: bytes, said: str) -> None:
+    assert said in refused(tmp_path, dev=text).message
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+    (project(tmp_path, base=BASE) / "environments" / "dev.yaml").mkdir()
+    with pytest.raises(UsageError, match=r"environments/dev\.yaml: Is a directory"):
+        load(tmp_path, "dev", {})
+
+
+SHIPPED = {"REGISTRY_URL": "registry.lab:5443"}
+UID = {"PROD_CLUSTER_UID": "11111111-2222-3333-4444-555555555555"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "variables", "replicas", "memory", "automatic", "clean", "tag", "timeout"),
+    [
+        ("dev", SHIPPED, 1, "256Mi", False, False, "branch", 300),
+        ("test", SHIPPED, 2, "512Mi", True, False, "commit", 300),
+        ("prod", SHIPPED | UID, 5, "2Gi", True, True, "version", 600),
+    ],
+)
+def test_the_profiles_that_are_shipped(
+    environment: str,
+    variables: dict[str, str],
+    replicas: int,
+    memory: str,
+    automatic: bool,
+    clean: bool,
+    tag: str,
+    timeout: float,
+) -> None:
+    profile = load(ROOT, environment, variables)
+    assert profile.values["replicaCount"] == replicas
+    assert profile.values["resources"]["limits"]["memory"] == memory
+    assert profile.values["env"]["ENVIRONMENT"] == environment
+    assert profile.rollback.automatic is automatic
+    assert profile.guards.clean_tree is clean
+    assert profile.image.tag == tag
+    assert profile.release.timeout == timeout
+    assert (profile.target.context, profile.target.namespace) == (environment, environment)
+
+
+@pytest.mark.parametrize(("environment", "lack"), [("dev", "REGISTRY_URL"), ("prod", "PROD_CLUSTER_UID")])
+def test_what_the_shipped_profiles_need(environment: str, lack: str) -> None:
+    with pytest.raises(UsageError, match=lack):
+        load(ROOT, environment, {name: value for name, value in (SHIPPED | UID).items() if name != lack})
+
+
+def test_prod_says_which_cluster_it_is() -> None:
+    assert load(ROOT, "prod", SHIPPED | UID).target.identity.uid == UID["PROD_CLUSTER_UID"]
+
+
+def test_a_fourth_environment_is_one_new_file(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    project(tmp_path, staging="target: {context: staging, namespace: staging}\nvalues: {replicaCount: 3}\n")
+    assert environments(tmp_path) == ("dev", "prod", "staging", "test")
+    profile = load(tmp_path, "staging", SHIPPED)
+    assert profile.values == {"env": {"LOG_LEVEL": "info"}, "replicaCount": 3}
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
+    ["dev", "${A}", "${A:3}", "$${A}", "5m", "true", "-1", "x-y", "target", "url", "tag", "soak", "name", "helm"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
+TREES = st.recursive(LEAVES, lambda one: st.lists(one, max_size=2) | st.dictionaries(WORDS, one, max_size=3))
+PLACES = [
+    (*section, *more)
+    for section in (("target",), ("registry",), ("image",), ("release",), ("health",), ("values",), ("secrets",))
+    for more in ((), ("namespace",), ("url",), ("tag",), ("timeout",), ("soak",), ("context",), ("what",))
+]
+
+
+def mutated(tree: Any, place: tuple[str, ...], value: Any) -> Any:
+    """The tree with another value at a place."""
+    if not place:
+        return value
+    inner = tree if isinstance(tree, dict) else {}
+    return {**inner, place[0]: mutated(inner.get(place[0]), place[1:], value)}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(PLACES), TREES, st.sampled_from([None, 0, 20, 60]), st.text("\n :-[]{}&*!|>'\"%@`#,", max_size=4))
+def test_no_profile_brings_more_than_a_usage_error(
+    tmp_path: Path, place: tuple[str, ...], value: Any, at: int | None, junk: str
+) -> None:
+    text = yaml.safe_dump(mutated(yaml.safe_load(BASE + DEV), place, value), allow_unicode=True)
+    if at is not None:
+        text = text[:at] + junk + text[at:]
+    try:
+        profile = load(project(tmp_path, dev=text), "dev", {"A": "a"})
+    except UsageError as error:
+        assert error.message
+    else:
+        assert profile.release.name
