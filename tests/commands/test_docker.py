@@ -24,7 +24,9 @@ BUILD = ("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
             id="build",
         ),
         pytest.param(
-            docker.build("docker", IMAGE, context=Path("/p"), dockerfile=Path("/p/D"), arguments={"B": "2", "A": "1 2"}),
+            docker.build(
+                "docker", IMAGE, context=Path("/p"), dockerfile=Path("/p/D"), arguments={"B": "2", "A": "1 2"}
+            ),
             (*BUILD, "--file", "/p/D", "--build-arg", "A=1 2", "--build-arg", "B=2", "/p"),
             id="build with everything",
         ),

@@ -322,7 +322,9 @@ def mutated(tree: Any, place: tuple[str, ...], value: Any) -> Any:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(PLACES), TREES, st.sampled_from([None, 0, 20, 60]), st.text("\n :-[]{}&*!|>'\"%@`#,", max_size=4))
+@given(
+    st.sampled_from(PLACES), TREES, st.sampled_from([None, 0, 20, 60]), st.text("\n :-[]{}&*!|>'\"%@`#,", max_size=4)
+)
 def test_no_profile_brings_more_than_a_usage_error(
     tmp_path: Path, place: tuple[str, ...], value: Any, at: int | None, junk: str
 ) -> None:
