@@ -86,10 +86,11 @@ class Programs:
             raise PreflightError(f"`{command.argv[0]}` is not executable") from None
 
         def follow(stream: IO[str], tell: Callable[[str], None]) -> None:
-            for line in stream:
-                text = line.rstrip("\r\n")
-                tail.append(text)
-                tell(text)
+            with stream:
+                for line in stream:
+                    text = line.rstrip("\r\n")
+                    tail.append(text)
+                    tell(text)
 
         readers = [
             threading.Thread(target=follow, args=(stream, tell), daemon=True)
@@ -131,8 +132,7 @@ def _wait(process: subprocess.Popen[str], hopeless: Callable[[], bool] | None) -
 def _end(process: subprocess.Popen[str]) -> None:
     """End a program and its children: politely, then not."""
     for signal_number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # SIGKILL goes out in any case: a child may outlive a polite program
             os.killpg(process.pid, signal_number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience)
-            return

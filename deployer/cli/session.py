@@ -20,7 +20,7 @@ from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
-from deployer.report import document, words
+from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Result
 
@@ -92,7 +92,9 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
 
 
 def show(result: Result, mask: Mask, output: Output) -> int:
-    """The answer on stdout; the exit code."""
+    """The answer on stdout, annotations for CI on stderr; the exit code."""
+    for line in annotations.lines(result, os.environ):
+        print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
         echo(document.text(document.result(result)), mask)
     else:

@@ -25,9 +25,9 @@ BUILD = ("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
         ),
         pytest.param(
             docker.build(
-                "docker", IMAGE, context=Path("/p"), dockerfile=Path("/p/D"), arguments={"B": "2", "A": "1 2"}
+                "docker", IMAGE, context=Path("/p"), dockerfile=Path("/p/D"), arguments={"B": "2", "A": "1 +"}
             ),
-            (*BUILD, "--file", "/p/D", "--build-arg", "A=1 2", "--build-arg", "B=2", "/p"),
+            (*BUILD, "--file", "/D", "--build-arg", "A=1 +", "--build-arg", "B=2", "/"),
             id="build with everything",
         ),
     ],

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampl
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 TREES = st.recursive(LEAVES, lambda one: st.lists(one, max_size=2) | st.dictionaries(WORDS, one, max_size=3))
+JUNK = st.text("\n :-[]{}&*!|>'\"%@`#,", max_size=4)
 PLACES = [
     (*section, *more)
     for section in (("target",), ("registry",), ("image",), ("release",), ("health",), ("values",), ("secrets",))
@@ -331,9 +333,5 @@ def test_no_profile_brings_more_than_a_usage_error(
     text = yaml.safe_dump(mutated(yaml.safe_load(BASE + DEV), place, value), allow_unicode=True)
     if at is not None:
         text = text[:at] + junk + text[at:]
-    try:
-        profile = load(project(tmp_path, dev=text), "dev", {"A": "a"})
-    except UsageError as error:
-        assert error.message
-    else:
-        assert profile.release.name
+    with suppress(UsageError):
+        assert load(project(tmp_path, dev=text), "dev", {"A": "a"}).release.name

@@ -1,0 +1,19 @@
+"""A failure where CI shows it first: as an annotation of the run."""
+
+from collections.abc import Iterator, Mapping
+
+from deployer.result import Result
+
+
+def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
+    """Workflow commands of GitHub Actions for a run that failed; nothing elsewhere."""
+    if environ.get("GITHUB_ACTIONS") != "true" or result.exit_code == 0:
+        return
+    said = [result.diagnosis.headline if result.diagnosis else result.message, *([result.hint] if result.hint else [])]
+    title = f"deploy {result.plan.verb} {result.plan.environment}"
+    yield f"::error title={_escaped(title)}::{_escaped(chr(10).join(said))}"
+    yield from (f"::warning title={_escaped(title)}::{_escaped(warning)}" for warning in result.warnings)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
