@@ -24,9 +24,7 @@ BUILD = ("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
             id="build",
         ),
         pytest.param(
-            docker.build(
-                "docker", IMAGE, context=Path("/p"), dockerfile=Path("/p/D"), arguments={"B": "2", "A": "1 +"}
-            ),
+            docker.build("docker", IMAGE, context=Path("/"), dockerfile=Path("/D"), arguments={"B": "2", "A": "1 +"}),
             (*BUILD, "--file", "/D", "--build-arg", "A=1 +", "--build-arg", "B=2", "/"),
             id="build with everything",
         ),
