@@ -19,7 +19,8 @@ def private(folder: Path, environ: Mapping[str, str]) -> Path:
     try:
         settings = json.loads((theirs / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        settings = {}
+        settings = None
+    settings = settings if isinstance(settings, dict) else {}
     settings.pop("credsStore", None)
     config = ours / "config.json"
     config.touch(mode=0o600)
