@@ -26,8 +26,8 @@ def tags(project: Path) -> Command:
 
 
 def changes(project: Path, *paths: str) -> Command:
-    """Uncommitted and untracked files of these paths, one a line."""
-    return git(project, "status", "--porcelain", "--", *paths)
+    """Uncommitted and untracked files of these paths, one a line; without locks, status leaves the index as it is."""
+    return git(project, "--no-optional-locks", "status", "--porcelain", "--", *paths)
 
 
 def stage(project: Path, index: Path, *paths: str) -> Command:

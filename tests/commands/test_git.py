@@ -16,7 +16,7 @@ P, INDEX = Path("/p"), Path("/tmp/i")
         (git.head(P), ("rev-parse", "--verify", "HEAD"), {}),
         (git.branch(P), ("branch", "--show-current"), {}),
         (git.tags(P), ("tag", "--points-at", "HEAD", "--sort=-version:refname"), {}),
-        (git.changes(P, "a", "b"), ("status", "--porcelain", "--", "a", "b"), {}),
+        (git.changes(P, "a", "b"), ("--no-optional-locks", "status", "--porcelain", "--", "a", "b"), {}),
         (git.stage(P, INDEX, "a"), ("add", "--all", "--", "a"), {"GIT_INDEX_FILE": "/tmp/i"}),
         (git.tree(P, INDEX), ("write-tree",), {"GIT_INDEX_FILE": "/tmp/i"}),
     ],
