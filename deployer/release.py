@@ -46,19 +46,16 @@ def upgraded(answer: str) -> tuple[int, str]:
 def workloads(manifest: str) -> tuple[Workload, ...]:
     """What rolls out in a release, in the manifest's order."""
     return tuple(
-        Workload(item["kind"], item["metadata"]["name"])
-        for item in _flat(objects(manifest))
-        if item.get("kind") in JUDGED
+        Workload(item["kind"], item["metadata"]["name"]) for item in objects(manifest) if item.get("kind") in JUDGED
     )
 
 
 def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
     """What a rendered chart makes that somebody waits for; `first`: it is an install, so install hooks run."""
     moments = {"pre-install", "post-install"} if first else {"pre-upgrade", "post-upgrade"}
-    items = list(_flat(manifest))
     plain, hooks, waits = [], [], False
     selectors: list[dict[str, str]] = []
-    for item in items:
+    for item in manifest:
         kind = item.get("kind")
         when = set(str((item.get("metadata", {}).get("annotations") or {}).get("helm.sh/hook", "")).split(","))
         if when & moments:
@@ -71,11 +68,3 @@ def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
     common = set.intersection(*(set(one.items()) for one in selectors)) if selectors else set()
     labels = ",".join(f"{key}={value}" for key, value in sorted(common))
     return Rendered(tuple(plain), tuple(hooks), waits, labels)
-
-
-def _flat(items: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    for item in items:
-        if item.get("kind") == "List":
-            yield from _flat(item.get("items") or ())
-        else:
-            yield item

@@ -1,6 +1,6 @@
 """YAML text to data that remembers its lines. The only PyYAML import."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,16 @@ def scalar(text: str) -> Any:
 
 
 def objects(manifest: str) -> list[dict[str, Any]]:
-    """The Kubernetes objects of a rendered manifest."""
-    return [item for item in yaml.load_all(manifest, Loader=_Loader) if isinstance(item, dict)]
+    """The Kubernetes objects of a rendered manifest; those of a List one by one."""
+    return list(_flat(yaml.load_all(manifest, Loader=_Loader)))
+
+
+def _flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for item in items:
+        if isinstance(item, dict) and item.get("kind") == "List":
+            yield from _flat(item.get("items") or ())
+        elif isinstance(item, dict):
+            yield item
 
 
 def parse(path: Path, text: str) -> Document:

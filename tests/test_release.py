@@ -1,0 +1,148 @@
+"""Reading what helm answers; helm itself is a script that prints what it is told."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.commands.helm import Helm
+from deployer.errors import DeployError
+from deployer.health.verdict import Workload
+from deployer.model import Rendered, Revision, Target
+from deployer.process import ProgramFailed, Programs
+from deployer.release import history, rendered, upgraded, workloads
+from deployer.values.document import objects
+
+
+def helm(folder: Path, stdout: str = "", stderr: str = "", code: int = 0) -> Helm:
+    """A helm that says this."""
+    (folder / "out").write_text(stdout)
+    (folder / "err").write_text(stderr)
+    script = folder / "helm"
+    script.write_text(f"#!/bin/sh\ncat '{folder}/out'\ncat '{folder}/err' >&2\nexit {code}\n")
+    script.chmod(0o755)
+    return Helm(str(script), 4, Target(Path("/k"), "dev", "shop"), "web")
+
+
+def asked(program: Helm) -> tuple[Revision, ...]:
+    return history(Programs({"PATH": os.environ["PATH"]}), program)
+
+
+def test_history_is_oldest_first(tmp_path: Path) -> None:
+    records = [
+        {
+            "revision": 10,
+            "status": "deployed",
+            "updated": "2026-01-02",
+            "chart": "web-1",
+            "description": "Rollback to 9",
+        },
+        {"revision": 9, "status": "superseded", "app_version": "1"},
+    ]
+    found = asked(helm(tmp_path, json.dumps(records)))
+    assert found == (
+        Revision(9, "superseded", "", ""),
+        Revision(10, "deployed", "2026-01-02", "web-1", "Rollback to 9"),
+    )
+    assert [revision.origin for revision in found] == [9, 9]
+
+
+def test_no_release_is_no_history(tmp_path: Path) -> None:
+    assert asked(helm(tmp_path, stderr="Error: release: not found\n", code=1)) == ()
+
+
+def test_another_failure_is_one(tmp_path: Path) -> None:
+    with pytest.raises(ProgramFailed, match="helm history ended with code 1") as error:
+        asked(helm(tmp_path, stderr="Error: Kubernetes cluster unreachable\n", code=1))
+    assert error.value.detail == ("Error: Kubernetes cluster unreachable",)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"version": 3, "manifest": "a: 1"}', 'coalesce.go: warning\n{"version":3,"manifest":"a: 1"}']
+)
+def test_an_upgrade(text: str) -> None:
+    assert upgraded(text) == (3, "a: 1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "done", "{", '{"version": 3}', '{"manifest": ""}', '{"version": "x", "manifest": ""}']
+)
+def test_no_upgrade(text: str) -> None:
+    with pytest.raises(DeployError, match="no release"):
+        upgraded(text)
+
+
+def test_workloads_in_the_manifests_order() -> None:
+    manifest = """\
+---
+# Source: web/templates/nothing.yaml
+---
+{kind: Service, metadata: {name: web}}
+---
+{kind: Deployment, metadata: {name: web}}
+---
+kind: List
+items:
+- {kind: StatefulSet, metadata: {name: db}}
+- {kind: List, items: [{kind: Job, metadata: {name: migrate}}]}
+- {kind: ConfigMap, metadata: {name: c}}
+---
+{kind: List}
+---
+{kind: DaemonSet, metadata: {name: agent}}
+"""
+    assert list(map(str, workloads(manifest))) == ["deployment/web", "statefulset/db", "job/migrate", "daemonset/agent"]
+    assert workloads("") == ()
+
+
+def hook(kind: str, name: str, when: str) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "annotations": {"helm.sh/hook": when}}}
+
+
+WEB = {
+    "kind": "Deployment",
+    "metadata": {"name": "web"},
+    "spec": {"selector": {"matchLabels": {"app": "web", "part": "front"}}},
+}
+DB = {
+    "kind": "StatefulSet",
+    "metadata": {"name": "db"},
+    "spec": {"selector": {"matchLabels": {"app": "web", "part": "db"}}},
+}
+JOB = {"kind": "Job", "metadata": {"name": "once"}, "spec": {}}
+PLAIN = Workload("Deployment", "web")
+LABELS = "app=web,part=front"
+
+
+@pytest.mark.parametrize(
+    ("items", "first", "expected"),
+    [
+        pytest.param([], True, Rendered(), id="nothing"),
+        pytest.param([WEB], True, Rendered((PLAIN,), labels=LABELS), id="a workload"),
+        pytest.param(
+            [WEB, DB], True, Rendered((PLAIN, Workload("StatefulSet", "db")), labels="app=web"), id="labels of both"
+        ),
+        pytest.param([WEB, JOB], True, Rendered((PLAIN, Workload("Job", "once")), labels=""), id="no labels of both"),
+        pytest.param(
+            [WEB, hook("Job", "m", "pre-install")],
+            True,
+            Rendered((PLAIN,), (Workload("Job", "m"),), labels=LABELS),
+            id="a hook before",
+        ),
+        pytest.param(
+            [WEB, hook("Pod", "m", "post-install,post-upgrade")],
+            False,
+            Rendered((PLAIN,), (Workload("Pod", "m"),), True, LABELS),
+            id="a hook after",
+        ),
+        pytest.param(
+            [WEB, hook("Job", "m", "pre-upgrade")], True, Rendered((PLAIN,), labels=LABELS), id="of another moment"
+        ),
+        pytest.param([hook("ConfigMap", "c", "pre-upgrade")], False, Rendered(), id="nothing to wait for"),
+    ],
+)
+def test_what_is_waited_for(items: list[dict[str, Any]], first: bool, expected: Rendered) -> None:
+    assert rendered(items, first=first) == expected
+    assert rendered(objects(json.dumps({"kind": "List", "items": items})), first=first) == expected
