@@ -65,7 +65,7 @@ class Programs:
         on_err: Callable[[str], None],
         hopeless: Callable[[], bool] | None = None,
     ) -> None:
-        tail: deque[str] = deque(maxlen=TAIL)
+        tails = [deque[str](maxlen=TAIL) for _ in range(2)]
         try:
             process = subprocess.Popen(
                 command.argv,
@@ -85,7 +85,7 @@ class Programs:
         except PermissionError:
             raise PreflightError(f"`{command.argv[0]}` is not executable") from None
 
-        def follow(stream: IO[str], tell: Callable[[str], None]) -> None:
+        def follow(stream: IO[str], tell: Callable[[str], None], tail: deque[str]) -> None:
             with stream:
                 for line in stream:
                     text = line.rstrip("\r\n")
@@ -93,8 +93,8 @@ class Programs:
                     tell(text)
 
         readers = [
-            threading.Thread(target=follow, args=(stream, tell), daemon=True)
-            for stream, tell in ((process.stdout, on_out), (process.stderr, on_err))
+            threading.Thread(target=follow, args=one, daemon=True)
+            for one in zip((process.stdout, process.stderr), (on_out, on_err), tails, strict=True)
         ]
         try:
             for reader in readers:
@@ -110,7 +110,7 @@ class Programs:
             _end(process)
             raise
         if code != 0:
-            raise ProgramFailed(command, code, tuple(tail))
+            raise ProgramFailed(command, code, (*tails[0], *tails[1])[-TAIL:])  # stderr has the last word: it says why
 
     def _environment(self) -> dict[str, str]:
         return {
