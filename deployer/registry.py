@@ -21,6 +21,9 @@ MANIFESTS = ", ".join(
     )
 )
 
+PATIENCE = 15.0
+"""Longest time in seconds that a registry may ask us to wait before we ask again."""
+
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -69,7 +72,7 @@ class Registry:
     def _pool(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=5, read=30),
-            retries=urllib3.Retry(3, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), redirect=5),
+            retries=_Patient(3, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), redirect=5),
         )
 
     def _ask(self, method: str, path: str, scope: str | None = None) -> urllib3.BaseHTTPResponse:
@@ -104,9 +107,20 @@ class Registry:
         )
         if answer.status != 200:
             return None
-        body = answer.json()
-        token: str | None = body.get("token") or body.get("access_token")
+        try:
+            body = answer.json()
+        except ValueError:
+            return None
+        token: str | None = (body.get("token") or body.get("access_token")) if isinstance(body, dict) else None
         return token
+
+
+class _Patient(urllib3.Retry):
+    """Waits as long as the registry asks for, within reason."""
+
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, PATIENCE)
 
 
 def _basic(login: Login) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A docker engine of the lab's own: its socket and data are apart from any docker of the machine."""
 
 from lab import place
-from lab.processes import attempt, start, stop, until
+from lab.processes import alive, attempt, start, stop, until
 
 NAME = "dockerd"
 RULES = (
@@ -27,12 +27,14 @@ CHAINS = (
 
 
 def ready() -> bool:
-    """Whether the engine answers."""
-    return attempt("docker", "--host", f"unix://{place.DOCKER}", "info")
+    """Whether the engine answers, and has the bridge that builds need."""
+    return attempt("docker", "--host", f"unix://{place.DOCKER}", "info") and attempt("ip", "link", "show", "docker0")
 
 
 def up() -> str:
-    """Start the engine."""
+    """Start the engine; anew where another one took its bridge away."""
+    if alive(NAME) and not attempt("ip", "link", "show", "docker0"):
+        stop(NAME, patience=20)
     start(
         NAME,
         (

@@ -270,10 +270,13 @@ def full_disk() -> Iterator[str]:
     root.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", root)
     address = f"unix://{folder}/docker.sock"
+    # A bridge of its own: an engine told to have none takes docker0 away from the others.
+    run("ip", "link", "add", "fulldisk0", "type", "bridge")
+    run("ip", "address", "add", "10.99.0.1/24", "dev", "fulldisk0")
     engine = subprocess.Popen(
         [
             *("dockerd", "--host", address, "--data-root", root / "data", "--exec-root", folder / "exec"),
-            *("--pidfile", folder / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
+            *("--pidfile", folder / "pid", "--bridge", "fulldisk0", "--iptables=false", "--ip6tables=false"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -289,6 +292,7 @@ def full_disk() -> Iterator[str]:
         engine.terminate()
         engine.wait(timeout=30)
         run("umount", "-l", root)
+        run("ip", "link", "del", "fulldisk0")
         shutil.rmtree(folder, ignore_errors=True)
 
 

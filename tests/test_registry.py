@@ -1,0 +1,241 @@
+"""A registry for real, but for what it answers: an HTTP server on 127.0.0.1 that follows a script."""
+
+import base64
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from deployer.credentials import Login
+from deployer.errors import DeployError, PreflightError
+from deployer.model import Image
+from deployer.registry import MANIFESTS, Registry
+
+DIGEST = "sha256:" + "a" * 64
+LOGIN = Login("deploy", "s3cret")
+BASIC = "Basic " + base64.b64encode(b"deploy:s3cret").decode()
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass
+class Fake:
+    """Answers what `script` says of a request, and keeps it."""
+
+    host: str = ""
+    script: Callable[[Request], Answer] = lambda request: Answer()
+    asked: list[Request] = field(default_factory=list)
+
+    def answers(self, *answers: Answer) -> None:
+        """One after the other, the last one for good."""
+        self.script = lambda request: answers[min(len(self.asked), len(answers)) - 1]
+
+    def image(self, repository: str = "web") -> Image:
+        return Image(self.host, repository, "1.2.3")
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    made = Fake()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            url = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Request(self.command, url.path, parse_qs(url.query), headers)
+            made.asked.append(request)
+            found = made.script(request)
+            self.send_response(found.status)
+            for name, value in found.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(found.body.encode())))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(found.body.encode())
+
+        do_GET = do_HEAD = answer
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.host = f"127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_registry_that_answers(fake: Fake) -> None:
+    Registry(fake.host).check()
+    assert [(one.method, one.path) for one in fake.asked] == [("GET", "/v2/")]
+    assert "authorization" not in fake.asked[0].headers
+
+
+def test_the_login_goes_along(fake: Fake) -> None:
+    Registry(fake.host, LOGIN).check()
+    assert fake.asked[0].headers["authorization"] == BASIC
+
+
+@pytest.mark.parametrize(
+    ("login", "status", "said"),
+    [
+        (None, 401, "asks for a login"),
+        (LOGIN, 401, "refuses the login of `deploy` (401)"),
+        (LOGIN, 403, "refuses the login of `deploy` (403)"),
+        (LOGIN, 404, "answers 404 to GET /v2/"),
+    ],
+)
+def test_a_registry_that_says_no(fake: Fake, login: Login | None, status: int, said: str) -> None:
+    fake.answers(Answer(status, {"WWW-Authenticate": 'Basic realm="registry"'}))
+    with pytest.raises(PreflightError) as error:
+        Registry(fake.host, login).check()
+    assert error.value.message.startswith(f"registry {fake.host} {said}")
+    assert "s3cret" not in error.value.message + str(error.value.hint)
+
+
+def test_the_digest_of_an_image(fake: Fake) -> None:
+    fake.answers(Answer(200, {"Docker-Content-Digest": DIGEST}))
+    assert Registry(fake.host).digest(fake.image("team/web")) == DIGEST
+    (asked,) = fake.asked
+    assert (asked.method, asked.path) == ("HEAD", "/v2/team/web/manifests/1.2.3")
+    assert asked.headers["accept"] == MANIFESTS
+
+
+def test_a_registry_under_a_prefix(fake: Fake) -> None:
+    fake.answers(Answer(200, {"Docker-Content-Digest": DIGEST}))
+    registry = Registry(f"{fake.host}/group/team")
+    registry.digest(Image(registry.url, "web", "1"))
+    registry.check()
+    assert [one.path for one in fake.asked] == ["/v2/group/team/web/manifests/1", "/v2/"]
+
+
+def test_an_image_that_is_not_there(fake: Fake) -> None:
+    fake.answers(Answer(404))
+    assert Registry(fake.host).digest(fake.image()) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(200), "names no digest for"),
+        (Answer(403), "answers 403 when asked for"),
+        (Answer(400), "answers 400 when asked for"),
+    ],
+)
+def test_no_digest(fake: Fake, answer: Answer, said: str) -> None:
+    fake.answers(answer)
+    with pytest.raises(DeployError) as error:
+        Registry(fake.host).digest(fake.image())
+    assert error.value.message == f"registry {fake.host} {said} {fake.host}/web:1.2.3"
+
+
+def bearer(fake: Fake, token: Answer) -> Callable[[Request], Answer]:
+    """A registry that takes the token `t` alone, and gives out `token`."""
+
+    def script(request: Request) -> Answer:
+        if request.path == "/token":
+            return token
+        if request.headers.get("authorization") == "Bearer t":
+            return Answer(200, {"Docker-Content-Digest": DIGEST})
+        challenge = f'Bearer realm="http://{fake.host}/token",service="registry",scope="any"'
+        return Answer(401, {"WWW-Authenticate": challenge})
+
+    return script
+
+
+@pytest.mark.parametrize("key", ["token", "access_token"])
+@pytest.mark.parametrize("login", [None, LOGIN])
+def test_a_registry_that_wants_a_token(fake: Fake, login: Login | None, key: str) -> None:
+    fake.script = bearer(fake, Answer(200, body=json.dumps({key: "t"})))
+    assert Registry(fake.host, login).digest(fake.image()) == DIGEST
+    (asked,) = (one for one in fake.asked if one.path == "/token")
+    assert asked.query == {"service": ["registry"], "scope": ["repository:web:pull"]}
+    assert asked.headers.get("authorization") == (BASIC if login else None)
+
+
+@pytest.mark.parametrize(
+    "token", [Answer(401), Answer(200, body="{}"), Answer(200, body="no JSON"), Answer(200, body="[]")]
+)
+def test_a_token_that_is_not_given(fake: Fake, token: Answer) -> None:
+    fake.script = bearer(fake, token)
+    with pytest.raises(PreflightError, match="refuses the login of `deploy`"):
+        Registry(fake.host, LOGIN).check()
+
+
+def test_a_registry_that_recovers_is_asked_again(fake: Fake) -> None:
+    fake.answers(Answer(503), Answer(200, {"Docker-Content-Digest": DIGEST}))
+    assert Registry(fake.host).digest(fake.image()) == DIGEST
+
+
+def test_a_registry_that_names_the_time_is_given_it(fake: Fake) -> None:
+    fake.answers(Answer(429, {"Retry-After": "1"}), Answer(200))
+    began = time.monotonic()
+    Registry(fake.host).check()
+    assert time.monotonic() - began >= 1
+
+
+def test_a_registry_that_wants_too_much_time_is_not_waited_for(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    fake.answers(Answer(503, {"Retry-After": "3600"}), Answer(200))
+    Registry(fake.host).check()
+    assert sum(slept) <= 60
+
+
+def test_a_registry_that_stays_down(fake: Fake) -> None:
+    fake.answers(Answer(503, {"Retry-After": "0"}))
+    with pytest.raises(PreflightError) as error:
+        Registry(fake.host).check()
+    assert error.value.message.startswith(f"registry {fake.host} does not answer: ")
+    assert "503" in error.value.message
+
+
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(PreflightError) as error:
+            Registry(host).check()
+    assert error.value.message.startswith(f"registry {host} does not answer: ")
+    assert "Connection refused" in error.value.message
+    assert "0x" not in error.value.message
+    assert "registry.url" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:99999", "127.0.0.1:x"])
+def test_no_address(host: str) -> None:
+    with pytest.raises(PreflightError, match="does not answer"):
+        Registry(host).check()
+
+
+def test_a_registry_is_asked_over_tls_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(PreflightError, match=r"registry no-such-host\.invalid does not answer"):
+        Registry("no-such-host.invalid").check()
+
+
+def test_a_registry_shows_no_password() -> None:
+    assert "s3cret" not in repr(Registry("registry.lab", LOGIN))
