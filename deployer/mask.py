@@ -1,6 +1,7 @@
 """Known secrets, hidden wherever they surface."""
 
 import base64
+import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -11,15 +12,17 @@ SHORTEST = 4
 
 
 class Mask:
-    """Hides every known secret in a text, plain, base64 or URL-encoded."""
+    """Hides every known secret in a text, plain, base64, URL-encoded or as JSON writes it."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms: set[str] = set()
         for secret in secrets:
             for part in {secret, *secret.splitlines()}:
                 if len(part) >= SHORTEST:
-                    encoded = base64.b64encode(part.encode()).decode()
-                    forms |= {part, encoded, encoded.rstrip("="), quote(part, safe="")}
+                    raw = part.encode(errors="surrogateescape")  # a variable of the job may hold any bytes
+                    encoded = base64.b64encode(raw).decode()
+                    written = json.dumps(part, ensure_ascii=False)[1:-1]
+                    forms |= {part, encoded, encoded.rstrip("="), quote(raw, safe=""), written}
         self._forms = sorted(forms, key=len, reverse=True)  # a secret that holds another goes first
 
     def __call__(self, text: str) -> str:
