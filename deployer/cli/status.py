@@ -46,7 +46,7 @@ def status(
         found = list(pool.map(lambda name: _look(project, name, env_file), names))
     code = max((_code(one) for one in found), default=ExitCode.OK)
     if output is options.Output.JSON:
-        echo(document.text(document.status(found, code)), Mask())
+        echo(document.text(document.status(list(zip(names, found, strict=True)), code)), Mask())
         return int(code)
     for name, one in zip(names, found, strict=True):
         lines = words.error(one) if isinstance(one, DeployError) else words.status(one)

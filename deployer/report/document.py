@@ -97,7 +97,7 @@ def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:
     }
 
 
-def status(found: Sequence[Status | DeployError], code: ExitCode) -> dict[str, Any]:
+def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) -> dict[str, Any]:
     """Every environment that was asked for."""
     return {
         "schema": SCHEMA,
@@ -105,7 +105,7 @@ def status(found: Sequence[Status | DeployError], code: ExitCode) -> dict[str, A
         "outcome": code.name.lower(),
         "exitCode": int(code),
         "environments": [
-            {"error": one.message, "hint": one.hint}
+            {"environment": name, "error": one.message, "hint": one.hint, "detail": list(one.detail)}
             if isinstance(one, DeployError)
             else {
                 "environment": one.environment,
@@ -117,7 +117,7 @@ def status(found: Sequence[Status | DeployError], code: ExitCode) -> dict[str, A
                 "workloads": [_judgement(judgement) for judgement in one.judgements],
                 "running": [dataclasses.asdict(running) for running in one.running],
             }
-            for one in found
+            for name, one in found
         ],
     }
 
