@@ -1,0 +1,163 @@
+"""The JSON documents: their keys are a contract (docs/json-output.md)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
+
+from deployer.errors import DeployError, ExitCode, PreflightError
+from deployer.health.verdict import Verdict
+from deployer.mask import Mask
+from deployer.model import Revision
+from deployer.report import document
+from deployer.rollout import Outcome
+from deployer.status import Running, Status
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
+
+RUN = """
+schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
+warnings detail
+"""
+
+
+def has(made: dict[str, Any], keys: str) -> bool:
+    """Whether these are its keys, no more and no less."""
+    return set(made) == set(keys.split())
+
+
+def through(made: dict[str, Any]) -> dict[str, Any]:
+    """As a job reads it."""
+    read: dict[str, Any] = json.loads(document.text(made))
+    assert read["schema"] == "deploy/v1"
+    return read
+
+
+def test_a_run() -> None:
+    made = through(document.result(result()))
+    assert has(made, RUN)
+    assert (made["verb"], made["environment"], made["outcome"], made["exitCode"]) == ("up", "dev", "ok", 0)
+    assert made["seconds"] == 17.046
+    assert made["changed"] is True
+    assert made["release"] == {
+        "name": "web",
+        "namespace": "shop",
+        "context": "lab",
+        "revision": 5,
+        "previous": 4,
+        "restored": None,
+    }
+    assert made["image"] == {"reference": f"registry.lab/web:1.2.3@{DIGEST}", "tag": "1.2.3", "digest": DIGEST}
+    assert made["stages"][1] == {"name": "rollout", "seconds": 3.0, "ok": True, "note": "healthy"}
+    assert has(made["workloads"][0], "workload verdict summary counts causes warnings recheck")
+    assert made["workloads"][0]["workload"] == "deployment/web"
+    assert made["workloads"][0]["verdict"] == "healthy"
+    assert made["workloads"][0]["counts"] == {"desired": 2, "updated": 2, "ready": 2, "available": 2, "old": 0}
+    assert made["diagnosis"] is None
+
+
+def test_a_run_that_failed() -> None:
+    made = through(document.result(UNHEALTHY))
+    assert has(made, RUN)
+    assert (made["outcome"], made["exitCode"]) == ("unhealthy", 5)
+    assert made["release"]["restored"] == 3
+    assert has(made["diagnosis"], "workload verdict headline counts causes events logs facts hint missing")
+    assert made["workloads"][0]["causes"][0]["rule"] == "crash"
+    assert (made["detail"], made["warnings"], made["hint"]) == (["a line"], ["slow"], "mend it")
+
+
+def test_a_rollback_has_no_image() -> None:
+    assert document.result(result(image=None))["image"] is None
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_outcome_and_exit_code_are_one(code: ExitCode) -> None:
+    made = document.result(result(exit_code=code))
+    assert (made["outcome"], made["exitCode"]) == (code.name.lower(), int(code))
+
+
+def test_a_plan() -> None:
+    made = through(document.plan(PLAN))
+    assert has(made, "schema verb environment outcome exitCode changed release image steps recovery notes")
+    assert (made["outcome"], made["exitCode"], made["changed"]) == ("planned", 0, False)
+    assert made["steps"][1] == {"stage": "push", "does": "run docker push registry.lab/web:1.2.3"}
+    assert [step["does"] for step in made["recovery"]] == [
+        "put revision 3 back",
+        "watch the rollout until it is judged",
+    ]
+    assert "s3cret" not in document.text(made)
+
+
+def test_an_error() -> None:
+    problem = PreflightError("it broke", hint="mend it", detail=("a",))
+    assert through(document.error("up", "dev", problem)) == {
+        "schema": "deploy/v1",
+        "verb": "up",
+        "environment": "dev",
+        "outcome": "preflight",
+        "exitCode": 3,
+        "message": "it broke",
+        "hint": "mend it",
+        "detail": ["a"],
+        "changed": False,
+    }
+
+
+def test_doctor() -> None:
+    made = through(document.doctor("dev", {"helm": "ok", "docker": "no engine"}, ExitCode.PREFLIGHT))
+    assert made == {
+        "schema": "deploy/v1",
+        "verb": "doctor",
+        "environment": "dev",
+        "outcome": "preflight",
+        "exitCode": 3,
+        "checks": {"helm": "ok", "docker": "no engine"},
+    }
+
+
+def test_verify() -> None:
+    found = Outcome(Verdict.FAILED, "why", (FAILED,), DIAGNOSIS)
+    made = through(document.verify(found, ExitCode.UNHEALTHY))
+    assert has(made, "schema verb outcome exitCode verdict message workloads diagnosis")
+    assert (made["verb"], made["verdict"], made["message"], made["exitCode"]) == ("verify", "failed", "why", 5)
+
+
+def test_status() -> None:
+    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), Verdict.HEALTHY, (HEALTHY,))
+    here = Status(**{**vars(here), "running": (Running("r/web:1", DIGEST, 2),)})
+    nothing = Status("test", "lab", "shop", "web", None)
+    wrong = DeployError("no answer", hint="wait", detail=("a",))
+    found = [("dev", here), ("test", nothing), ("prod", wrong)]
+    made = through(document.status(found, ExitCode.FAILED))
+    assert has(made, "schema verb outcome exitCode environments")
+    first, second, third = made["environments"]
+    for one in (first, second):
+        assert has(one, "environment context namespace release revision verdict workloads running")
+    assert first["revision"]["number"] == 5
+    assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
+    assert (second["revision"], second["verdict"]) == (None, None)
+    assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
+
+
+def test_what_the_page_promises_is_there() -> None:
+    for name in (*RUN.split(), "checks", "steps", "recovery", "environments"):
+        assert name in PAGE
+
+
+@pytest.mark.parametrize(
+    "secret", ['pa"ss\\word', "tab\tseparated", "zwei\nZeilen", "naïve🚀key", "plain-secret", "\udcff-raw"]
+)
+def test_a_document_hides_secrets_as_json_writes_them(secret: str) -> None:
+    made = document.error("up", "dev", PreflightError(f"value {secret} is wrong", detail=(secret,)))
+    text = Mask([secret])(document.text(made))
+    read = json.loads(text)
+    for line in secret.splitlines():
+        assert line not in read["message"]
+        assert line not in read["detail"][0]
+
+
+def test_documents_are_for_people_too() -> None:
+    text = document.text({"a": "é"})
+    assert text == '{\n  "a": "é"\n}'
