@@ -48,7 +48,7 @@ def scalar(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: `0x_` looks like a number
         raise UsageError(f"`{text}` is not a YAML value: {_problem(error)}") from None
 
 
