@@ -51,21 +51,21 @@ class Session:
 def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends."""
     project = project.resolve()
+    if env_file and not env_file.exists():
+        raise UsageError(f"there is no --env-file {env_file}")
     known = credentials.variables(env_file or project / ".env", os.environ)
     profile = load(project, environment, known)
     if timeout is not None:
-        try:
-            longest = float(seconds(timeout))
-        except ValueError as error:
-            raise UsageError(f"--timeout: {error}") from None
-        profile = profile.model_copy(update={"release": profile.release.model_copy(update={"timeout": longest})})
+        release = profile.release.model_copy(update={"timeout": limit(timeout)})
+        profile = profile.model_copy(update={"release": release})
     registry = profile.registry
     login = credentials.login(registry.username_variable, registry.password_variable, known)
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
     kubeconfig = Path(profile.target.kubeconfig).expanduser()
+    mask = Mask([*secrets.values(), *([login.password] if login else [])])
     withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
         environ = dict(os.environ)
         if login:
             environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ))
@@ -77,8 +77,31 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             programs=Programs(environ, frozenset(withheld)),
             login=login,
             secrets=secrets,
-            mask=Mask([*secrets.values(), *([login.password] if login else [])]),
+            mask=mask,
         )
+
+
+@contextmanager
+def _masked(mask: Mask) -> Iterator[None]:
+    """An error may quote what a program said: a chart says which value it does not take."""
+    try:
+        yield
+    except DeployError as error:
+        error.message = mask(error.message)
+        error.hint = error.hint and mask(error.hint)
+        error.detail = tuple(map(mask, error.detail))
+        raise
+
+
+def limit(timeout: str | None) -> float:
+    """The seconds that --timeout gives. Raises UsageError where it gives none."""
+    try:
+        longest = float(seconds(timeout))
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}") from None
+    if not longest:
+        raise UsageError(f"--timeout: `{timeout}` is no time at all")
+    return longest
 
 
 def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":

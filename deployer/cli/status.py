@@ -9,7 +9,7 @@ import typer
 from deployer import profile
 from deployer import status as statuses
 from deployer.cli import options
-from deployer.cli.session import echo, session
+from deployer.cli.session import answering, echo, session
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
@@ -39,9 +39,10 @@ def status(
     env_file: options.EnvFile = None,
 ) -> int:
     """Say what each environment runs, and how it is."""
-    names = (env,) if env else profile.environments(project)
-    if not names:
-        raise UsageError(f"there is no environments/<name>.yaml in {project}", hint="-C names the project folder")
+    with answering("status", env, output):
+        names = (env,) if env else profile.environments(project)
+        if not names:
+            raise UsageError(f"there is no environments/<name>.yaml in {project}", hint="-C names the project folder")
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda name: _look(project, name, env_file), names))
     code = max((_code(one) for one in found), default=ExitCode.OK)

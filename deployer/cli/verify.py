@@ -8,7 +8,7 @@ import typer
 
 from deployer import cluster, release, rollout
 from deployer.cli import options
-from deployer.cli.session import answering, echo, teller
+from deployer.cli.session import answering, echo, limit, teller
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.limits import Limits
@@ -16,7 +16,6 @@ from deployer.health.verdict import Verdict, Workload
 from deployer.mask import Mask
 from deployer.model import Target
 from deployer.process import Programs
-from deployer.profile.schema import seconds
 from deployer.report import document, words
 from deployer.result import Diagnosed
 
@@ -56,10 +55,7 @@ def verify(
     """Judge any rollout, and explain it when it fails: a `kubectl rollout status` that stops when there is no hope."""
     mask = Mask()
     with answering("verify", None, output), teller(mask, output, verbose=False) as screen:
-        try:
-            longest = float(seconds(timeout))
-        except ValueError as error:
-            raise UsageError(f"--timeout: {error}") from None
+        longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
         since = door.server_time()
