@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.health import images
 from deployer.health.limits import Limits
-from deployer.health.objects import created
+from deployer.health.objects import created, seconds
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
 from deployer.health.verdict import Object
 
@@ -191,11 +191,17 @@ def crashing(seen: Seen) -> Symptom | None:
 
 
 def restarted(seen: Seen) -> Symptom | None:
-    """[24] It failed, but less often: a suspect to show, no failure yet."""
+    """[24] It failed, but less often: a suspect; one exit short of too many, it has `crash_grace` to become ready.
+
+    The kubelet waits 10 to 20 s before the start that would be the third failure: nothing new can come until then.
+    """
     if seen.exits < 1 or seen.status.get("ready") or _ended_well(seen):
         return None
     rule, message, hint = _why_crashed(seen)
-    return _fault(seen, rule, f"{message}, {_times(seen)}", NEVER, hint, None, logs=True)
+    ended = seconds(seen.ended.get("finishedAt"))
+    last = ended is not None and seen.exits == seen.limits.crash_exits - 1 > 1
+    at = ended + seen.limits.crash_grace if last and ended is not None else None
+    return _fault(seen, rule, f"{message}, {_times(seen)}", NEVER, hint, None, logs=True, at=at)
 
 
 def _why_crashed(seen: Seen) -> tuple[str, str, str]:
@@ -214,7 +220,7 @@ def _why_crashed(seen: Seen) -> tuple[str, str, str]:
             f"killed by its {kind} probe: {_probe_text(text)}",
             f"mend the {kind} probe or what it asks",
         )
-    return "crash", f"exit {code}" + (f" ({reason})" if reason not in (None, "Error") else ""), "see the log below"
+    return "crash", f"exit {code}" + (f" ({reason})" if reason not in (None, "Error") else ""), "the container's log says why"
 
 
 def _kill(event: Object) -> bool:
@@ -252,6 +258,7 @@ def _fault(
     *,
     reason: str | None = None,
     logs: bool = False,
+    at: float | None = None,
 ) -> Symptom:
     running = "running" in (seen.status.get("state") or {})
     return of_pod(
@@ -267,6 +274,7 @@ def _fault(
         logs=logs,
         # While it waits or has just begun anew, the run that failed is the one before.
         previous=logs and (running or bool(seen.waiting)) and bool(seen.status.get("restartCount")),
+        at=at,
     )
 
 

@@ -8,6 +8,7 @@ class Limits:
     """Seconds, but for counts. A grace is how long a state must last before it counts as failed."""
 
     crash_exits: int = 3  # [24] failed exits of one container: one or two may be a dependency that is late
+    crash_grace: float = 8  # [24] after the last exit but one of these, to become ready
     image_pull: float = 3  # [16, 17] a pull that cannot succeed: no such tag, no right to it
     image_pull_transient: float = 90  # [18] a registry that does not answer may come back
     image_pull_unknown: float = 45  # [19] a pull that fails without saying why

@@ -247,7 +247,7 @@ def job(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollo
 
 def _job_failed(item: Object, failed: Object, pod: Object | None) -> Symptom:
     text = f"the job failed: {failed.get('reason')}: {failed.get('message')}"
-    found = of_owner(item, "job_failed", str(failed.get("reason")), text, 0, hint="see the log of its pod")
+    found = of_owner(item, "job_failed", str(failed.get("reason")), text, 0, hint="the log of its pod says why")
     if pod is None:
         return found
     ends = [

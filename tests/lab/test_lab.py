@@ -108,8 +108,9 @@ def test_a_pod_reaches_a_service_by_name_on_the_other_node() -> None:
             ),
         )
         admin("-n", "lab-dns-test", "wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
-        ask = ("exec", "asker", "--", "redis-cli", "-h", "store.lab-dns-test.svc.cluster.local", "ping")
-        assert "PONG" in admin("-n", "lab-dns-test", *ask)
+        # The name is there a moment after the pod is Ready; the shell asks until it is.
+        ask = "until redis-cli -h store.lab-dns-test.svc.cluster.local ping; do sleep 0.2; done"
+        assert "PONG" in admin("-n", "lab-dns-test", "exec", "asker", "--", "timeout", "20", "sh", "-c", ask)
     finally:
         admin("delete", "namespace", "lab-dns-test", "--wait=false")
 
