@@ -227,6 +227,22 @@ def test_a_dockerfile_that_does_not_build(project: Project) -> None:
     _refused(project, done, 4, ["the image could not be built", "main.go:3:"])
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "docker-of-another-machine` is not installed"),
+        ('{"Client":{"Version":"28.0.0"},"Server":{"Version":"19.03.8"}}', "docker engine 19.03.8 is too old"),
+    ],
+)
+def test_docker_missing_or_too_old(project: Project, tmp_path: Path, answer: str | None, said: str) -> None:
+    program = tmp_path / "docker-of-another-machine"
+    if answer:
+        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        program.chmod(0o755)
+    project.profile("dev", tools={"docker": str(program)})
+    _refused(project, project.deploy("up", "--env", "dev"), 3, [said])
+
+
 def test_errors_are_json_too(project: Project) -> None:
     done = project.deploy("up", "--env", "nope", "--output", "json")
     assert done.code == 2
