@@ -40,6 +40,8 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
+_JSON = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
+
 
 def scalar(text: str) -> Any:
     """What YAML makes of a value given as text: `3` is a number, `[a, b]` a list, `{}` a map.
@@ -94,6 +96,9 @@ def _walk(
 ) -> None:
     if id(node) in above:
         raise UsageError(f"{path}:{node.start_mark.line + 1}: an alias refers to itself")
+    if node.tag not in _JSON:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise UsageError(f"{path}:{node.start_mark.line + 1}: not valid YAML: values are what JSON knows, not `{tag}`")
     above = (*above, id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

@@ -238,6 +238,11 @@ def test_no_environments_at_all(tmp_path: Path) -> None:
     [
         (b"target: caf\xe9\n", "environments/dev.yaml: not UTF-8 text"),
         (b"target: [1\nb: 2\n", "environments/dev.yaml:2: not valid YAML"),
+        (
+            b"values:\n  a: !!binary aGk=\n",
+            "environments/dev.yaml:2: not valid YAML: values are what JSON knows, not `!!binary`",
+        ),
+        (b"values:\n  a: !!set {b}\n", "environments/dev.yaml:2: not valid YAML"),
         (b"- a\n", "environments/dev.yaml:1: a mapping is expected here"),
     ],
 )
