@@ -1,7 +1,7 @@
 """Record fixtures from the running lab, all faults or those named: `python tests/health/record.py [NAME…]`.
 
-Needs the variables of `python -m lab env`, REG_USER and REG_PASS, and the image REGISTRY_URL/fault:v1 (tests/e2e/fault).
-Each fault has a namespace of its own, rec-NAME, which is removed afterwards. The format is that of replay.py.
+Needs the variables of `python -m lab env`, and the image REGISTRY_URL/fault:v1 of tests/e2e/fault. Each fault has a
+namespace of its own, rec-NAME, which is removed afterwards. The format is that of replay.py.
 """
 
 import base64
@@ -169,10 +169,10 @@ def record(kubeconfig: Path, context: str, name: str) -> None:
         for kind in KINDS:
             items, version = cluster.list(api.path(kind, namespace))
             lines += [{"t": 0.0, "type": "ADDED", "kind": kind, "object": small(one)} for one in items]
-            stream = cluster.watch(api.path(kind, namespace), version)
+            stream = cluster.watch(api.path(kind, namespace), version, read_timeout=200)
             streams.append(stream)
 
-            def take(kind: str = kind, stream: api.Stream = stream) -> None:
+            def take(kind: str = kind, stream: api.Stream = stream, lines: list[Json] = lines) -> None:
                 for type_, item in stream:
                     if type_ != "BOOKMARK":
                         t = round(cluster.server_time() - since, 2)

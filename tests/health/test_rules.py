@@ -1,0 +1,793 @@
+"""One case a row of the decision table in docs/health.md: objects, then what is said of them at each second.
+
+The row's number begins the id. A step is (seconds after T0, verdict, rule of the first cause); the rule `ANY` is not
+looked at, None means there must be no cause.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from build import (
+    IMAGE,
+    LIVENESS,
+    T0,
+    condition,
+    container,
+    daemonset,
+    deployment,
+    ended,
+    event,
+    job,
+    node,
+    pod,
+    replicaset,
+    rollout,
+    running,
+    snapshot,
+    statefulset,
+    waiting,
+)
+
+from deployer.health.judge import Memory, judge
+from deployer.health.limits import Limits
+from deployer.health.verdict import Judgement, Snapshot, Workload
+
+P, H, F, PAUSED = "progressing", "healthy", "failed", "paused"
+ANY = "any"
+BLIND = ("ReplicaSet", "Pod")
+Objects = list[Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    id: str
+    objects: Objects | Snapshot | Callable[[float], Objects]
+    steps: Iterable[tuple[float, str, str | None]]
+    kind: str = "Deployment"
+    name: str = "web"
+    warning: str | None = None
+    summary: str | None = None
+    message: str | None = None
+
+
+def said(case: Case) -> list[Judgement]:
+    memory, found = Memory(), []
+    for t, _, _ in case.steps:
+        objects = case.objects(t) if callable(case.objects) else case.objects
+        seen = objects if isinstance(objects, Snapshot) else snapshot(*objects)
+        one, memory = judge(Workload(case.kind, case.name), seen, memory, since=T0, now=T0 + t, limits=Limits())
+        found.append(one)
+    return found
+
+
+def fails(rule: str, grace: float, seen: float = 3) -> list[tuple[float, str, str | None]]:
+    """Seen first at `seen`: progressing to the end of the grace, then failed."""
+    if not grace:
+        return [(seen, F, rule)]
+    return [(seen, P, None), (seen + grace - 0.1, P, ANY), (seen + grace, F, rule)]
+
+
+def never(rule: str | None) -> list[tuple[float, str, str | None]]:
+    """Shown as a suspect, and no failure however long it lasts; `stuck` alone ends it."""
+    return [(3, P, None), (6.1, P, rule), (500, P, rule)]
+
+
+def pulling(message: str | None, reason: str = "ImagePullBackOff") -> Any:
+    return container(waiting(reason, message))
+
+
+# ---- what the containers say
+
+ABSENT = f'failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": {IMAGE}: not found'
+DENIED = f'failed to resolve reference "{IMAGE}": failed to authorize: unexpected status: 401 Unauthorized'
+NO_REPO = (
+    'failed to resolve reference "docker.io/o/web:v1": pull access denied, repository does not exist or may require '
+    "authorization: server message: insufficient_scope: authorization failed"
+)
+REFUSED = "dial tcp 10.0.0.9:443: connect: connection refused"
+NOPE = 'runc create failed: unable to start container process: exec: "/nope": stat /nope: no such file or directory'
+SHIM = "failed to create containerd task: failed to create shim task: context deadline exceeded"
+CONDITION = "ReplicaFailure"
+
+
+def refused(message: str, **more: Any) -> Objects:
+    """A ReplicaSet that may make no pods."""
+    frame = deployment(replicas=2, updated=0, available=0)
+    broken = condition(CONDITION, "True", "FailedCreate", message)
+    return [frame, replicaset(frame, replicas=2, available=0, conditions=[broken]) | more]
+
+
+def with_events(objects: Objects, *told: tuple[str, str], **more: Any) -> Objects:
+    """The objects, and events about the first pod."""
+    first = next(one for one in objects if one["kind"] == "Pod")
+    return [*objects, *(event(first, reason, text, n=n, **more) for n, (reason, text) in enumerate(told))]
+
+
+def progressing(reason: str, message: str, t: float, *, generation: int = 2, observed: int = 2, **more: Any) -> Objects:
+    """A Deployment whose pods are not there yet, and what its condition Progressing says."""
+    found = condition("Progressing", "False", reason, message, t=t)
+    frame = deployment(
+        replicas=2, updated=1, available=0, generation=generation, observed=observed, conditions=[found], **more
+    )
+    return [frame, replicaset(frame, available=0)]
+
+
+def throttled(t: float) -> Objects:
+    """Quota lets one more pod in every 20 s."""
+    count = int(t // 20)
+    frame = deployment(replicas=9, updated=count, available=count)
+    broken = condition(CONDITION, "True", "FailedCreate", "exceeded quota: q, requested: pods=1")
+    return [frame, replicaset(frame, replicas=count, available=count, conditions=[broken])]
+
+
+def quota_beside_old_pods() -> Objects:
+    """Quota is full until old pods that take long to stop are gone."""
+    frame = deployment(replicas=1, updated=0, available=0, total=0)
+    old = replicaset(frame, "web-old", revision=0, replicas=0, available=0)
+    broken = condition(CONDITION, "True", "FailedCreate", "exceeded quota: q, requested: pods=1")
+    new = replicaset(frame, replicas=0, available=0, conditions=[broken])
+    return [frame, old, new, pod(old, "web-old-0", leaving=True)]
+
+
+def old_set_fails() -> Objects:
+    frame = deployment(
+        replicas=1, updated=1, available=0, conditions=[condition(CONDITION, "True", "FailedCreate", "is forbidden")]
+    )
+    broken = condition(CONDITION, "True", "FailedCreate", "is forbidden")
+    old = replicaset(frame, "web-old", revision=0, conditions=[broken])
+    new = replicaset(frame, available=0)
+    return [frame, old, new, pod(new, "web-0", container(waiting("ContainerCreating")))]
+
+
+def leaving_old(**more: Any) -> Objects:
+    frame = deployment(replicas=1, **more)
+    old, new = replicaset(frame, "web-old", revision=0, replicas=0), replicaset(frame)
+    return [frame, old, new, pod(new, "web-0"), pod(old, "old-0", leaving=True)]
+
+
+def recovers(until: float, bad: Any, good: Any) -> Callable[[float], Objects]:
+    """Bad, but for one good look at `until`."""
+    return lambda t: rollout(good if t == until else bad)
+
+
+def evicted(count: int) -> Objects:
+    objects = rollout(container())
+    gone = [pod(objects[1], f"gone-{n}", phase="Failed", reason="Evicted") for n in range(count)]
+    return [*objects, *gone]
+
+
+def unscheduled(text: str, reason: str = "Unschedulable") -> Objects:
+    lost = {"of": container(waiting("x")), "conditions": [condition("PodScheduled", "False", reason, text)]}
+    return rollout(lost)
+
+
+def creating(*told: tuple[str, str]) -> Objects:
+    return with_events(rollout(container(waiting("ContainerCreating"))), *told)
+
+
+def stateful(*pods: Any, **more: Any) -> Objects:
+    """Pods are (container, revision)."""
+    item = statefulset(**more)
+    made = [
+        pod(item, f"db-{n}", one, labels={"controller-revision-hash": revision})
+        for n, (one, revision) in enumerate(pods)
+    ]
+    return [item, *made]
+
+
+def daemons(*pods: Any, extra: Iterable[Any] = (), **more: Any) -> Objects:
+    """Pods are (container, revision, node)."""
+    item, *revisions = daemonset(**more)
+    made = [
+        pod(item, f"agent-{n}", one, labels={"controller-revision-hash": revision}, node=where)
+        for n, (one, revision, where) in enumerate(pods)
+    ]
+    return [item, *revisions, *made, *extra]
+
+
+def jobs(*pods: Any, **more: Any) -> Objects:
+    item = job(**more)
+    return [item, *(pod(item, f"migrate-{n}", one, phase=phase) for n, (one, phase) in enumerate(pods))]
+
+
+def crash(exits: int, **more: Any) -> Any:
+    """A container that has failed so often, and waits to be started anew."""
+    last = more.pop("last", ended())
+    return container(waiting("CrashLoopBackOff", "back-off"), restarts=exits - 1, last=last, **more)
+
+
+UNREADY = container(ready=False)
+CREATING = container(waiting("ContainerCreating"))
+PLAIN = {"readinessProbe": None}
+TWO_OF_TEN = [pulling(ABSENT, "ErrImagePull")] + [container() for _ in range(9)]
+
+CASES = [
+    # ---- Deployment
+    Case("1 not observed", [deployment(generation=2, observed=1)], [(40, P, None)], summary="not seen the change"),
+    Case("1 observed", rollout(container()), [(3, H, None)]),
+    Case(
+        "2 replicaset not made",
+        progressing("ReplicaSetCreateError", "exceeded quota: q", 1, observed=1),
+        fails("replicaset_not_made", 10),
+    ),
+    Case(
+        "2 before the rollout",
+        progressing("ReplicaSetCreateError", "exceeded quota: q", -5, observed=1),
+        [(3, P, None), (60, P, None)],
+    ),
+    Case(
+        "3 deadline",
+        progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', 5),
+        [(6, F, "progress_deadline")],
+    ),
+    Case(
+        "3 deadline of ours, older than T0",
+        progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', -5),
+        [(6, F, "progress_deadline")],
+    ),
+    Case(
+        "3 deadline, not observed",
+        progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', 5, observed=1),
+        [(6, P, None)],
+    ),
+    Case(
+        "4 deadline of another replicaset",
+        progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-bad" has timed out progressing.', -5),
+        [(6, P, None), (60, P, None)],
+    ),
+    Case("5 paused", [deployment(updated=0, paused=True)], [(3, PAUSED, None)], summary="paused"),
+    Case(
+        "6 the new replicaset lacks",
+        (lambda frame: [frame, replicaset(frame, available=1), pod(replicaset(frame), "web-0")])(
+            deployment(replicas=2)
+        ),
+        [(3, P, None)],
+    ),
+    Case("6 one of two available", rollout(container(), UNREADY), [(3, P, None)], summary="1 of 2"),
+    Case("7 no readiness probe", rollout(container(**PLAIN)), [(3, P, None), (11.9, P, None), (12, H, None)]),
+    Case(
+        "7 a restart begins the soak anew",
+        rollout({"of": container(restarts=1, last=ended(), **PLAIN), "ready_at": 20}),
+        [(21, P, None), (29.9, P, ANY), (30, H, None)],
+    ),
+    Case(
+        "7 liveness unlike readiness",
+        rollout(container(livenessProbe=LIVENESS)),
+        [(3, P, None), (7.9, P, None), (8, H, None)],
+    ),
+    Case(
+        "7 liveness like readiness",
+        rollout(container(livenessProbe={"httpGet": {"path": "/readyz", "port": 8080}})),
+        [(3, H, None)],
+    ),
+    Case(
+        "7 a long liveness budget is capped",
+        rollout(container(livenessProbe=LIVENESS | {"initialDelaySeconds": 300})),
+        [(3, P, None), (16.9, P, None), (17, H, None)],
+    ),
+    Case("8 no replicas", (lambda frame: [frame, replicaset(frame)])(deployment(replicas=0)), [(3, H, None)]),
+    Case("9 old replicas still there", leaving_old(total=2), [(3, P, None)]),
+    Case("9 old pods terminating", leaving_old(), [(3, H, None)], warning="1 old pod is still terminating"),
+    # ---- ReplicaSet
+    Case("10 quota", refused("pods web is forbidden: exceeded quota: q"), fails("quota_exceeded", 30)),
+    Case("10 quota as a throttle", throttled, [(3, P, None), (19, P, ANY), (39, P, ANY), (59, P, ANY), (79, P, ANY)]),
+    Case("10 quota, old pods terminating", quota_beside_old_pods(), [(3, P, None), (32, P, ANY), (40, P, ANY)]),
+    Case("11 pod security", refused('pods "web" is forbidden: violates PodSecurity'), fails("pods_refused", 10)),
+    Case(
+        "11 webhook",
+        refused('admission webhook "p.io" denied the request: no'),
+        fails("pods_refused", 10),
+        message="no",
+    ),
+    Case("11 invalid", refused('Pod "web" is invalid: spec'), fails("pods_refused", 10)),
+    Case("12 priority class", refused("no PriorityClass with name high was found"), fails("pods_refused_for_now", 30)),
+    Case(
+        "12 service account",
+        refused('pods "web" is forbidden: error looking up service account n/x: serviceaccount "x" not found'),
+        fails("pods_refused_for_now", 30),
+    ),
+    Case("12 webhook down", refused(f"failed calling webhook: {REFUSED}"), fails("pods_refused_for_now", 30)),
+    Case("13 an old replicaset fails", old_set_fails(), [(3, P, None), (60, P, None)]),
+    Case(
+        "14 the event is newer than the condition",
+        (lambda all_: [*all_, event(all_[1], "FailedCreate", "Error creating: violates PodSecurity: new", t=9)])(
+            refused("exceeded quota: old")
+        ),
+        fails("pods_refused", 10, 10),
+        message="PodSecurity: new",
+    ),
+    # ---- images
+    Case("15 no image name", rollout(container(waiting("InvalidImageName"))), fails("image_name", 0)),
+    Case("15 pull never", rollout(container(waiting("ErrImageNeverPull"))), fails("image_absent_never", 0)),
+    Case("16 absent", rollout(pulling(ABSENT)), fails("image_not_found", 3)),
+    Case("16 manifest unknown", rollout(pulling("manifest unknown", "ErrImagePull")), fails("image_not_found", 3)),
+    Case(
+        "16 the timer runs on from ErrImagePull to ImagePullBackOff",
+        lambda t: rollout(pulling(ABSENT, "ErrImagePull" if t < 5 else "ImagePullBackOff")),
+        fails("image_not_found", 3),
+    ),
+    Case(
+        "16 words of the image's name",
+        rollout(
+            container(
+                waiting("ErrImagePull", ABSENT.replace(IMAGE, "r.lab/timeout:1.502")), image="r.lab/timeout:1.502"
+            )
+        ),
+        fails("image_not_found", 3),
+    ),
+    Case(
+        "17 refused",
+        with_events(rollout(pulling(DENIED)), ("Failed", f'Failed to pull image "{IMAGE}": {DENIED}')),
+        fails("image_pull_denied", 3),
+    ),
+    Case(
+        "17 x509",
+        with_events(rollout(pulling("x509: unknown authority")), ("Failed", "x")),
+        fails("image_pull_denied", 3),
+    ),
+    Case(
+        "17 the kubelet had not seen the secret",
+        with_events(rollout(pulling(DENIED)), ("FailedToRetrieveImagePullSecret", "Unable to retrieve some")),
+        fails("image_pull_denied", 25),
+    ),
+    Case(
+        "17 a registry that says both, the secret not seen",
+        with_events(rollout(pulling(NO_REPO)), ("FailedToRetrieveImagePullSecret", "Unable to retrieve some")),
+        [(3, P, None), (20, P, ANY)],
+    ),
+    Case("18 connection refused", rollout(pulling(REFUSED)), fails("image_pull_transient", 90)),
+    Case("18 too many", rollout(pulling("429 Too Many Requests: toomanyrequests")), fails("image_pull_transient", 90)),
+    Case("18 5xx", rollout(pulling("unexpected status: 503 Service")), fails("image_pull_transient", 90)),
+    Case("19 no word why", rollout(pulling(f'Back-off pulling image "{IMAGE}"')), fails("image_pull_unknown", 45)),
+    Case(
+        "19 the text of the pull before",
+        lambda t: rollout(pulling(ABSENT, "ErrImagePull") if t < 4 else pulling(f'Back-off pulling image "{IMAGE}"')),
+        fails("image_not_found", 3),
+    ),
+    Case(
+        "19 the text of the event",
+        with_events(
+            rollout(pulling(f'Back-off pulling image "{IMAGE}"')),
+            ("Failed", f'Failed to pull image "{IMAGE}": {ABSENT}'),
+        ),
+        fails("image_not_found", 3),
+    ),
+    # ---- starting
+    Case(
+        "20 no secret",
+        rollout(container(waiting("CreateContainerConfigError", 'secret "nope" not found'))),
+        fails("config_missing", 10),
+        message='secret "nope" not found',
+    ),
+    Case(
+        "20 the secret comes in time",
+        recovers(8, container(waiting("CreateContainerConfigError", 'secret "s" not found')), CREATING),
+        [(3, P, None), (8, P, None), (14, P, ANY), (23, P, ANY), (24, F, "config_missing")],
+    ),
+    Case(
+        "21 cache",
+        rollout(container(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out"))),
+        fails("config_cache", 60),
+    ),
+    Case(
+        "22 no such command",
+        rollout(container(waiting("RunContainerError", NOPE))),
+        fails("not_startable", 5),
+        message="cannot start `/nope`",
+    ),
+    Case(
+        "22 said by the last run alone",
+        rollout(crash(2, last=ended(128, "StartError", NOPE))),
+        fails("not_startable", 5),
+    ),
+    Case(
+        "22 ContainerCannotRun",
+        rollout(container(ended(127, "ContainerCannotRun", "exec format error"))),
+        fails("not_startable", 5),
+    ),
+    Case(
+        "22 it starts after all",
+        rollout(container(restarts=1, last=ended(128, "StartError", NOPE))),
+        [(3, H, None), (9, H, None)],
+    ),
+    Case("23 shim, once", rollout(container(waiting("RunContainerError", SHIM))), [(3, P, None), (60, P, ANY)]),
+    Case("23 shim, thrice", rollout(crash(3, last=ended(128, "StartError", SHIM))), fails("crash", 0)),
+    Case(
+        "23 a container that is never made is at least named",
+        rollout(container(waiting("CreateContainerError", "context deadline exceeded"))),
+        [(3, P, None), (30, P, "crash")],
+    ),
+    # ---- crashing
+    Case("24 exit, once", rollout(container(ended())), [(3, P, None), (6.1, P, "crash"), (400, P, "crash")]),
+    Case("24 exit, twice", rollout(container(ended(), restarts=1, last=ended())), [(3, P, None), (60, P, "crash")]),
+    Case("24 exit, thrice", rollout(container(ended(), restarts=2, last=ended())), fails("crash", 0), message="exit 1"),
+    Case("24 CrashLoopBackOff is no failure of its own", rollout(crash(2)), [(3, P, None), (60, P, "crash")]),
+    Case("24 third exit, in back-off", rollout(crash(3)), fails("crash", 0), message="2 restarts"),
+    Case(
+        "24 restarts from before the rollout",
+        rollout({"of": container(restarts=7, last=ended()), "t": -100}),
+        [(3, H, None)],
+    ),
+    Case(
+        "25 out of memory, twice",
+        rollout(crash(2, last=ended(137, "OOMKilled"))),
+        [(3, P, None), (9, P, "out_of_memory")],
+    ),
+    Case(
+        "25 out of memory",
+        rollout(crash(3, last=ended(137, "OOMKilled"), resources={"limits": {"memory": "32Mi"}})),
+        fails("out_of_memory", 0),
+        message="limit of 32Mi",
+    ),
+    Case(
+        "26 init crashes",
+        rollout({"of": container(waiting("PodInitializing")), "init": [crash(3, name="migrate", **PLAIN)]}),
+        fails("crash", 0),
+        message="init container migrate",
+    ),
+    Case(
+        "26 init image absent",
+        rollout({"of": container(waiting("PodInitializing")), "init": [container(waiting("ErrImagePull", ABSENT))]}),
+        fails("image_not_found", 3),
+    ),
+    Case(
+        "26 init succeeded at last",
+        rollout({"init": [container(ended(0, "Completed"), name="i", ready=True, restarts=3, last=ended(), **PLAIN)]}),
+        [(3, H, None)],
+    ),
+    Case(
+        "27 sidecar runs",
+        rollout(
+            {
+                "of": container(waiting("PodInitializing")),
+                "init": [container(name="proxy", restartPolicy="Always")],
+            }
+        ),
+        [(3, P, None), (19, P, None)],
+    ),
+    Case(
+        "27 sidecar crashes",
+        rollout({"init": [crash(3, name="proxy", restartPolicy="Always")]}),
+        fails("crash", 0),
+        message="container proxy",
+    ),
+    Case("28 evicted", evicted(3), [(3, H, None)]),
+    Case("28 evicted again and again", evicted(4), [(3, H, None)], warning="4 pods were evicted"),
+    # ---- places
+    Case(
+        "29 selector",
+        unscheduled("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/2"),
+        fails("no_node_matches", 30),
+        message="node affinity/selector.",
+    ),
+    Case("29 claim", unscheduled('persistentvolumeclaim "data" not found'), fails("no_node_matches", 30)),
+    Case("30 cpu", unscheduled("0/2 nodes are available: 2 Insufficient cpu."), fails("no_room", 60)),
+    Case(
+        "30 mixed", unscheduled("0/3: 1 Insufficient cpu, 2 node(s) didn't match node selector"), fails("no_room", 60)
+    ),
+    Case("30 scaling up", with_events(unscheduled("Insufficient cpu"), ("TriggeredScaleUp", "1->2")), never("no_room")),
+    Case(
+        "30 old pods make room",
+        (lambda all_, old: [*all_, old, pod(old, "old-0", leaving=True)])(
+            unscheduled("Insufficient memory"), replicaset(deployment(), "web-old", revision=0, replicas=0)
+        ),
+        never("no_room"),
+    ),
+    Case("31 gated", unscheduled("gates", "SchedulingGated"), never("scheduling_gated")),
+    Case(
+        "32 no such secret",
+        creating(("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "nope" not found')),
+        fails("volume_not_mounted", 20),
+        message='secret "nope" not found',
+    ),
+    Case(
+        "32 the cause, then what comes of it",
+        creating(
+            ("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "nope" not found'),
+            ("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[v]: timed out waiting"),
+        ),
+        fails("volume_not_mounted", 20),
+        message='secret "nope" not found',
+    ),
+    Case(
+        "32 mounted by now, a large image is pulled",
+        (lambda all_: [*all_, event(all_[-2], "Pulling", f'Pulling image "{IMAGE}"', t=5, kind="Normal")])(
+            creating(("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "late" not found'))
+        ),
+        [(6, P, None), (60, P, None)],
+    ),
+    Case("32 not mounted", creating(("FailedMount", "mount failed: exit status 32")), fails("volume_not_mounted", 120)),
+    Case("32 not attached", creating(("FailedAttachVolume", "Multi-Attach error")), fails("volume_not_attached", 120)),
+    Case("32 no network", creating(("FailedCreatePodSandBox", "cni: no")), fails("no_sandbox", 60)),
+    Case(
+        "32 the cache is late",
+        creating(("FailedMount", "MountVolume.SetUp failed : failed to sync configmap cache: timed out")),
+        [(3, P, None), (15, P, None), (190, P, None), (200, P, "stuck_creating")],
+    ),
+    # ---- probes
+    Case(
+        "33 never ready",
+        with_events(rollout(UNREADY), ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")),
+        [(3, P, None), (6.1, P, "never_ready"), (61.9, P, "never_ready"), (62, F, "never_ready")],
+        message="statuscode: 503",
+    ),
+    Case(
+        "33 a long budget",
+        rollout(container(ready=False, readinessProbe={"initialDelaySeconds": 100})),
+        [(3, P, None), (263, P, ANY), (265, F, "never_ready")],
+    ),
+    Case("33 ready at last", lambda t: rollout(container(ready=t > 61)), [(3, P, None), (61, P, ANY), (61.5, H, None)]),
+    Case(
+        "34 liveness",
+        with_events(
+            rollout(container(restarts=3, last=ended(2), ready=False, livenessProbe=LIVENESS)),
+            ("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500"),
+        ),
+        fails("liveness_probe", 0),
+        message="statuscode: 500",
+    ),
+    Case(
+        "34 startup",
+        with_events(rollout(crash(3, last=ended(137))), ("Unhealthy", "Startup probe failed: connection refused")),
+        fails("startup_probe", 0),
+    ),
+    Case(
+        "35 gate",
+        rollout(
+            {
+                "of": container(),
+                "conditions": [condition("Ready", "False")],
+                "readinessGates": [{"conditionType": "lb/ok"}],
+            }
+        ),
+        never("readiness_gate"),
+        message="lb/ok",
+    ),
+    Case("36 stuck", rollout(CREATING), [(3, P, None), (602.9, P, ANY), (603, F, ANY)]),
+    Case(
+        "36 its own deadline",
+        rollout(CREATING, progressDeadlineSeconds=50),
+        [(3, P, None), (52.9, P, ANY), (53, F, ANY)],
+    ),
+    Case(
+        "36 something moves",
+        lambda t: rollout(CREATING if t < 500 else container(waiting("PodInitializing"), pulled=True)),
+        [(3, P, None), (500, P, ANY), (700, P, ANY), (1100, F, ANY)],
+    ),
+    # ---- StatefulSet
+    Case("37 complete", stateful((container(), "db-2")), [(3, H, None)], "StatefulSet", "db"),
+    Case("37 not observed", stateful(generation=2, observed=1), [(3, P, None)], "StatefulSet", "db"),
+    Case(
+        "37 the old revision is current",
+        stateful((container(), "db-1"), current="db-1", updated=0),
+        [(3, P, None)],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "37 partition",
+        stateful(
+            (container(), "db-1"),
+            (container(), "db-2"),
+            replicas=2,
+            updated=1,
+            current="db-1",
+            updateStrategy={"rollingUpdate": {"partition": 1}},
+        ),
+        [(3, H, None)],
+        "StatefulSet",
+        "db",
+        warning="partition 1",
+    ),
+    Case("37 one lacks", stateful((UNREADY, "db-2"), ready=0), [(3, P, None)], "StatefulSet", "db"),
+    Case(
+        "38 OnDelete",
+        stateful((container(), "db-1"), updated=0, current="db-1", updateStrategy={"type": "OnDelete"}),
+        [(3, H, None)],
+        "StatefulSet",
+        "db",
+        warning="OnDelete",
+    ),
+    Case(
+        "39 one doomed pod blocks all",
+        stateful((container(), "db-2"), (container(), "db-2"), (crash(3), "db-2"), replicas=3, ready=2),
+        [(3, F, "crash")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "40 the trap",
+        stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, current="db-2"),
+        fails("rollback_trap", 5),
+        "StatefulSet",
+        "db",
+        message="db-0 of another revision is broken",
+    ),
+    Case(
+        "40 no trap where all go at once",
+        stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, podManagementPolicy="Parallel"),
+        [(3, P, None), (60, P, None)],
+        "StatefulSet",
+        "db",
+    ),
+    # ---- DaemonSet
+    Case("41 complete", daemons((container(), "r2", "a"), extra=[node("a")]), [(3, H, None)], "DaemonSet", "agent"),
+    Case(
+        "41 one old",
+        daemons((container(), "r1", "a"), extra=[node("a")], updated=0),
+        [(3, P, None)],
+        "DaemonSet",
+        "agent",
+    ),
+    Case(
+        "41 a node that is not ready",
+        daemons(
+            (container(), "r2", "a"),
+            (UNREADY, "r2", "b"),
+            desired=2,
+            available=1,
+            extra=[node("a"), node("b", ready=False)],
+        ),
+        [(3, H, None)],
+        "DaemonSet",
+        "agent",
+        warning="not Ready: not counted",
+    ),
+    Case(
+        "41 doomed",
+        daemons((crash(3), "r2", "a"), available=0, extra=[node("a")]),
+        [(3, F, "crash")],
+        "DaemonSet",
+        "agent",
+    ),
+    Case("42 no node", daemons(desired=0), [(3, H, None)], "DaemonSet", "agent", warning="matches no node"),
+    # ---- Job
+    Case(
+        "43 complete", jobs(conditions=[condition("Complete", "True")], succeeded=1), [(3, H, None)], "Job", "migrate"
+    ),
+    Case("43 running", jobs((container(), None), active=1), [(3, P, None)], "Job", "migrate"),
+    Case(
+        "43 failed",
+        jobs((container(ended(3)), "Failed"), conditions=[condition("Failed", "True", "BackoffLimitExceeded", "x")]),
+        [(3, F, "job_failed")],
+        "Job",
+        "migrate",
+        message="exit 3",
+    ),
+    Case(
+        "43 about to fail",
+        jobs(conditions=[condition("FailureTarget", "True", "BackoffLimitExceeded")]),
+        [(3, F, "job_failed")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 one attempt failed, the next runs",
+        jobs((container(ended(3)), "Failed"), (container(), None), active=1, failed=1),
+        [(3, P, None), (60, P, ANY)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 suspended",
+        jobs(suspend=True, conditions=[condition("Suspended", "True")]),
+        [(3, PAUSED, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 cleaned up after success",
+        lambda t: jobs(conditions=[condition("Complete", "True")], succeeded=1) if t < 5 else [],
+        [(3, H, None), (9, H, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 cleaned up after failure",
+        lambda t: jobs(conditions=[condition("Failed", "True", "BackoffLimitExceeded")]) if t < 5 else [],
+        [(3, F, "job_failed"), (9, F, "job_failed")],
+        "Job",
+        "migrate",
+    ),
+    Case("44 a hook's image", jobs((pulling(ABSENT), None), active=1), fails("image_not_found", 3), "Job", "migrate"),
+    Case("44 a hook pod runs", [pod(None, "hook", restartPolicy="Never")], [(3, P, None)], "Pod", "hook"),
+    Case(
+        "44 a hook pod is done",
+        [pod(None, "hook", container(ended(0)), phase="Succeeded", restartPolicy="Never")],
+        [(3, H, None)],
+        "Pod",
+        "hook",
+    ),
+    Case(
+        "44 a hook pod fails",
+        [pod(None, "hook", container(ended(4)), phase="Failed", restartPolicy="Never")],
+        [(3, F, "job_failed")],
+        "Pod",
+        "hook",
+        message="exit 4",
+    ),
+    # ---- the API
+    Case("48 not there yet", [], [(3, P, None)], summary="not there yet"),
+    Case("48 deleted", lambda t: rollout(CREATING) if t < 5 else [], [(3, P, None), (9, F, "deleted")]),
+    Case(
+        "48 made anew",
+        lambda t: [one | {"metadata": one["metadata"] | {"uid": f"{t < 5}"}} for one in [deployment(updated=0)]],
+        [(3, P, None), (9, F, "deleted")],
+    ),
+    Case("50 no events", snapshot(rollout(pulling(DENIED)), unreadable=["Event"]), fails("image_pull_denied", 25)),
+    Case(
+        "51 no pods", snapshot(deployment(), unreadable=BLIND), [(3, ANY, None), (30, H, None)], warning="no permission"
+    ),
+    Case(
+        "51 no pods, and the deadline",
+        snapshot(
+            progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', 5)[0],
+            unreadable=BLIND,
+        ),
+        [(6, F, "progress_deadline")],
+    ),
+    # ---- from pods to the workload
+    Case("all: every pod is doomed", rollout(crash(3), crash(3)), [(3, F, "crash")]),
+    Case("all: one of ten", rollout(*[container()] * 9, crash(3)), [(3, P, None), (60, P, "crash")]),
+    Case("blocked: five of ten", rollout(*[container()] * 5, *[crash(3)] * 5), [(3, F, "crash")]),
+    Case("blocked: four doomed, one slow", rollout(*[container()] * 5, *[crash(3)] * 4, CREATING), [(3, P, None)]),
+    Case(
+        "template: one of ten, the others not there yet",
+        rollout(pulling(ABSENT), *[CREATING] * 9),
+        fails("image_not_found", 3),
+    ),
+    Case("template: the others have the image", rollout(*TWO_OF_TEN), [(3, P, None), (60, P, "image_not_found")]),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_row(case: Case) -> None:
+    found = said(case)
+    for (t, verdict, rule), one in zip(case.steps, found, strict=True):
+        first = one.causes[0] if one.causes else None
+        if verdict != ANY:
+            assert (t, str(one.verdict)) == (t, verdict), (one.summary, first)
+        if rule != ANY:
+            assert (t, first and first.rule) == (t, rule), first
+    last = found[-1]
+    if case.message:
+        assert case.message in last.causes[0].message
+    if case.warning:
+        assert any(case.warning in warning for warning in last.warnings), last.warnings
+    else:
+        assert not last.warnings
+    if case.summary:
+        assert case.summary in last.summary
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if not callable(case.objects) and list(case.steps)[-1][1] in (F, H)],
+    ids=lambda case: case.id,
+)
+def test_recheck_alone_leads_there(case: Case) -> None:
+    """Objects that do not change: looking again when told to, and no sooner, reaches the same end."""
+    steps = list(case.steps)
+    (first, _, _), (end, verdict, rule) = steps[0], steps[-1]
+    before = steps[-2][0] if len(steps) > 2 else 0
+    seen = case.objects if isinstance(case.objects, Snapshot) else snapshot(*case.objects)  # type: ignore[misc]
+    memory, now, looks = Memory(), first, 0
+    while True:
+        one, memory = judge(Workload(case.kind, case.name), seen, memory, since=T0, now=T0 + now, limits=Limits())
+        looks += 1
+        if str(one.verdict) == verdict:
+            break
+        assert one.recheck is not None
+        assert one.recheck > 0
+        now += one.recheck
+        assert looks < 20
+    assert before < now <= end + 0.001
+    assert rule == ANY or (one.causes[0].rule if one.causes else None) == rule
+
+
+def test_image_of_a_running_container_is_judged_by_its_own_state() -> None:
+    """A container that runs says nothing of a pull that failed before."""
+    case = Case("", rollout(container(running(30))), [(31, H, None)])
+    assert str(said(case)[0].verdict) == H
