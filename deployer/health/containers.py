@@ -66,7 +66,10 @@ class Seen:
 
 def symptoms(seen: Seen) -> Symptom | None:
     """The first rule that applies; the order is from the earliest stage of a container to the latest."""
-    for rule in (image_name, image_absent_never, image_pull, config_missing, not_startable, crashing, restarted):
+    for rule in (
+        *(image_name, image_absent_never, image_pull, config_missing),
+        *(not_startable, crashing, restarted, not_made),
+    ):
         found = rule(seen)
         if found:
             return found
@@ -109,7 +112,7 @@ def image_pull(seen: Seen) -> Symptom | None:
     if seen.waiting.get("reason") not in images.PULLING:
         return None
     image, text = seen.spec["image"], images.clean(seen.pull_text or "")
-    kind = images.why(text)
+    kind = images.why(text, image)
     limits = seen.limits
     if kind == "absent":
         return _fault(
@@ -160,6 +163,8 @@ def config_missing(seen: Seen) -> Symptom | None:
 
 def not_startable(seen: Seen) -> Symptom | None:
     """[22] RunContainerError, StartError and their kin, and a text that no retry changes (skaffold, krane PR#694)."""
+    if "running" in (seen.status.get("state") or {}):
+        return None  # it started after all
     reason = next((r for r in (seen.waiting.get("reason"), seen.ended.get("reason")) if r in START_REASONS), None)
     texts = (str(part.get("message") or "") for part in (seen.waiting, seen.ended))
     text = next((text for text in texts if _NOT_STARTED.search(text)), None)
@@ -204,6 +209,14 @@ def restarted(seen: Seen) -> Symptom | None:
     return _fault(seen, rule, f"{message}, {_times(seen)}", NEVER, hint, None, logs=True, at=at)
 
 
+def not_made(seen: Seen) -> Symptom | None:
+    """[23] CreateContainerError and its kin with a text that may pass (containerd#9160): no restart ever counts it."""
+    if seen.waiting.get("reason") not in START_REASONS or seen.exits:
+        return None
+    text = _last(str(seen.waiting.get("message") or "")) or "the container cannot be made"
+    return _fault(seen, "crash", text, seen.limits.sandbox, "look at the node's container runtime", None)
+
+
 def _why_crashed(seen: Seen) -> tuple[str, str, str]:
     ended = seen.ended
     code, reason = ended.get("exitCode"), ended.get("reason")
@@ -220,7 +233,11 @@ def _why_crashed(seen: Seen) -> tuple[str, str, str]:
             f"killed by its {kind} probe: {_probe_text(text)}",
             f"mend the {kind} probe or what it asks",
         )
-    return "crash", f"exit {code}" + (f" ({reason})" if reason not in (None, "Error") else ""), "the container's log says why"
+    return (
+        "crash",
+        f"exit {code}" + (f" ({reason})" if reason not in (None, "Error") else ""),
+        "its log says why",
+    )
 
 
 def _kill(event: Object) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deployer.health import images, pods
-from deployer.health.objects import containers, happened, name, owner, uid
+from deployer.health.objects import containers, happened, name, owner, times, uid
 from deployer.health.verdict import Cause, Counts, Judgement, Object, Snapshot
 
 EVENTS = 10
@@ -127,7 +127,7 @@ def _events(events: Sequence[Object], since: float) -> tuple[Happening, ...]:
         about = event.get("involvedObject") or {}
         place = f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
         key = (place, str(event.get("reason")), message)
-        count = int((event.get("series") or {}).get("count") or event.get("count") or 1)
+        count = times(event)
         before = found.pop(key, None)
         found[key] = Happening(happened(event), *key, count + (before.count if before else 0))
     return tuple(found.values())[-EVENTS:]

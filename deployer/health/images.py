@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from deployer.health.limits import Limits
+from deployer.health.objects import times
 from deployer.health.verdict import Object
 
 PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImagePullBackOff")
@@ -20,6 +21,10 @@ _DENIED = re.compile(
     r"|insufficient_scope",
     re.IGNORECASE,
 )
+_HIDDEN = re.compile(r"access denied|may require authori[sz]ation|insufficient_scope", re.IGNORECASE)
+"""A registry that does not tell strangers what it has says that too is "not found"."""
+
+_NAMES = re.compile(r'"[^"]*"|https?://\S+')
 _URL_SECRET = re.compile(r"(https?://[^\s\"?]+)\?[^\s\"]*")
 
 
@@ -29,10 +34,13 @@ def clean(text: str) -> str:
     return re.sub(r"(as|account) '[^']+': .*token.*", r"\1 …", text)
 
 
-def why(text: str) -> str | None:
-    """absent, denied or transient; None where the text does not say."""
+def why(text: str, image: str) -> str | None:
+    """absent, denied or transient; None where the text does not say. What the image is called says nothing."""
+    text = _NAMES.sub("", text).replace(image, "").replace(image.partition("@")[0], "")
     if _TRANSIENT.search(text):
         return "transient"
+    if _HIDDEN.search(text):
+        return "denied"
     if _ABSENT.search(text):
         return "absent"
     if _DENIED.search(text):
@@ -40,12 +48,25 @@ def why(text: str) -> str | None:
     return None
 
 
-def secret_unseen(events: Sequence[Object]) -> bool:
-    """The kubelet pulled without the pull secret, since it had not seen it yet (event FailedToRetrieveImagePullSecret).
+def told(events: Sequence[Object], image: str) -> str | None:
+    """The text of a failed pull from the pod's events: before Kubernetes 1.32 the status soon loses it."""
+    texts = (str(event.get("message") or "") for event in events if event.get("reason") == "Failed")
+    return next((text for text in texts if text.startswith("Failed to pull image") and image in text), None)
 
-    Seen on a cluster: a pod bound right after its Secret was made is pulled for anonymously; the next try has it.
+
+def secret_unseen(events: Sequence[Object]) -> bool:
+    """Every pull so far was without the pull secret, which the kubelet had not seen yet.
+
+    Seen on a cluster: the first pod that needs a Secret on a node is pulled for anonymously (event
+    FailedToRetrieveImagePullSecret), and the next try has it.
     """
-    return any(event.get("reason") == "FailedToRetrieveImagePullSecret" for event in events)
+    blind = sum(times(event) for event in events if event.get("reason") == "FailedToRetrieveImagePullSecret")
+    failed = sum(
+        times(event)
+        for event in events
+        if event.get("reason") == "Failed" and str(event.get("message", "")).startswith("Failed to pull image")
+    )
+    return blind > 0 and failed <= 1
 
 
 def grace(kind: str | None, limits: Limits) -> float:

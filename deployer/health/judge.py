@@ -50,19 +50,21 @@ def judge(
     suspects = [one for one in found if shown[one.key] <= now]
     waits = [at - now for at in (*due.values(), *shown.values()) if now < at < NEVER]
     if failed:
-        made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot)
+        made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot, limits)
     elif rollout.verdict is Verdict.PAUSED:
-        made = replace(_judgement(workload, rollout, Verdict.PAUSED, (), snapshot), summary="paused, not rolled out")
+        made = replace(
+            _judgement(workload, rollout, Verdict.PAUSED, (), snapshot, limits), summary="paused, not rolled out"
+        )
     elif rollout.complete and (left := _soak_left(rollout, now, limits)) <= 0:
-        made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot)
+        made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot, limits)
     elif rollout.complete:
-        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot)
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         made = replace(made, summary=f"{made.summary}; watched for {left:.0f} s more")
         waits.append(left)
     else:
         patience = min(limits.stuck, float(item["spec"].get("progressDeadlineSeconds") or limits.stuck))
         left = memory.moved_at + patience - now
-        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot)
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
@@ -74,7 +76,7 @@ def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
     """[48] Deleted, or deleted and made anew by somebody else: this rollout is over. [43] A Job may be cleaned up."""
     if memory.uid is None:
         return Judgement(workload, Verdict.PROGRESSING, "is not there yet"), memory
-    if workload.kind == "Job" and memory.last and memory.last.verdict is Verdict.HEALTHY:
+    if workload.kind == "Job" and memory.last and memory.last.verdict in (Verdict.HEALTHY, Verdict.FAILED):
         return memory.last, memory  # ttlSecondsAfterFinished took it
     cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
     return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
@@ -87,8 +89,9 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
         for spec, state, _ in containers_of(pod):
             key = f"{uid(pod)}/{spec['name']}"
             waiting = (state.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in images.PULLING and images.why(str(waiting.get("message") or "")):
-                pulls[key] = str(waiting["message"])
+            text = str(waiting.get("message") or "")
+            if waiting.get("reason") in images.PULLING and images.why(text, spec["image"]):
+                pulls[key] = text
             restarts.setdefault(key, containers.before(pod, state, since))
             stages.append((key, bool(state.get("imageID")), state.get("started"), state.get("ready")))
     moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), tuple(sorted(map(str, stages))))
@@ -111,11 +114,11 @@ def _symptoms(
     events = snapshot.of("Event")
     readable = "Event" not in snapshot.unreadable
     found: list[Symptom] = []
+    leaving = any(pod["metadata"].get("deletionTimestamp") for pod in rollout.old)
     if rollout.owner is not None:
         moving = f"{rollout.counts}{status(rollout.owner).get('replicas')}"
-        refused = replicasets.pods_refused(rollout.owner, events, limits, moving=moving)
+        refused = replicasets.pods_refused(rollout.owner, events, limits, moving=moving, leaving=leaving)
         found += [refused] if refused else []
-    leaving = any(pod["metadata"].get("deletionTimestamp") for pod in rollout.old)
     for pod in rollout.pods:
         about = of_object(events, pod)
         one = _of_containers(pod, about, readable, memory, limits)
@@ -129,9 +132,8 @@ def _of_containers(
 ) -> Symptom | None:
     for spec, state, init in containers_of(pod):
         key = f"{uid(pod)}/{spec['name']}"
-        seen = containers.Seen(
-            pod, spec, state, init, events, readable, memory.pulls.get(key), memory.restarts.get(key, 0), limits
-        )
+        pull = memory.pulls.get(key) or images.told(events, spec["image"])
+        seen = containers.Seen(pod, spec, state, init, events, readable, pull, memory.restarts.get(key, 0), limits)
         if found := containers.symptoms(seen):
             return found
     return None
@@ -201,11 +203,16 @@ def _stuck(made: Judgement, patience: float) -> Judgement:
 
 
 def _judgement(
-    workload: Workload, rollout: Rollout, verdict: Verdict, found: Sequence[Symptom], snapshot: Snapshot
+    workload: Workload,
+    rollout: Rollout,
+    verdict: Verdict,
+    found: Sequence[Symptom],
+    snapshot: Snapshot,
+    limits: Limits,
 ) -> Judgement:
     lost = sorted(snapshot.unreadable & {"Pod", "ReplicaSet", "ControllerRevision"})
     blind = tuple(f"no permission to read {kind}: judged by the {workload.kind}'s own counters" for kind in lost)
-    evicted = (f"{rollout.evicted} pods were evicted and replaced",) if rollout.evicted > 3 else ()
+    evicted = (f"{rollout.evicted} pods were evicted and replaced",) if rollout.evicted > limits.evictions else ()
     warnings = (*rollout.warnings, *evicted, *blind)
     return Judgement(workload, verdict, rollout.summary, rollout.counts, grouped(found), warnings)
 

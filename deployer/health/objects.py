@@ -92,6 +92,11 @@ def of_object(events: Iterable[Object], item: Object) -> list[Object]:
     return [event for event in events if (event.get("involvedObject") or {}).get("uid") == wanted]
 
 
+def times(event: Object) -> int:
+    """How often an event was seen."""
+    return int((event.get("series") or {}).get("count") or event.get("count") or 1)
+
+
 def happened(event: Object) -> float:
     """When an event was last seen: the newest of the three forms it may have."""
     series = event.get("series") or {}

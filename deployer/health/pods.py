@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, containers, created, ready, seconds, status
+from deployer.health.objects import condition, containers, created, happened, ready, seconds, status
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
 from deployer.health.verdict import Object
 
@@ -69,25 +69,18 @@ def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: floa
     creating = [name for name, one in waiting if one.get("reason") in ("ContainerCreating", "PodInitializing")]
     if len(creating) < len(waiting) or not waiting or status(pod).get("phase") != "Pending":
         return None
-    told = {
-        str(event.get("reason")): str(event.get("message") or "")
-        for event in events
-        if not _CACHE.search(str(event.get("message") or ""))
-    }
+    told = _told(events)
     if "FailedMount" in told:
         text = told["FailedMount"].rpartition(" : ")[2] or told["FailedMount"]
         missing = "not found" in text
-        hint = "create what the volume names, or mend the reference in the values"
-        stage = Stage.CREATED if missing else None
-        grace = limits.volume if missing else limits.volume_attach
         return of_pod(
             pod,
             "volume_not_mounted",
             "FailedMount",
             f"a volume cannot be mounted: {text}",
-            grace,
-            hint=hint,
-            stage=stage,
+            limits.volume if missing else limits.volume_attach,
+            hint="create what the volume names, or mend the reference in the values",
+            stage=Stage.CREATED if missing else None,
         )
     if "FailedAttachVolume" in told:
         text = told["FailedAttachVolume"]
@@ -109,6 +102,18 @@ def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: floa
     return of_pod(
         pod, "stuck_creating", "ContainerCreating", "stuck in ContainerCreating", NEVER, hint="kubectl describe the pod"
     )
+
+
+def _told(events: Sequence[Object]) -> dict[str, str]:
+    """What keeps a pod from being made, by the reason of its events; nothing once an image is pulled, for that comes
+    after. Of several texts the one that names what is missing, for the others follow from it; else the newest."""
+    pulled = max((happened(e) for e in events if e.get("reason") in ("Pulling", "Pulled", "Created")), default=0.0)
+    texts = [
+        (str(event.get("reason")), str(event.get("message") or ""))
+        for event in sorted(events, key=lambda event: ("not found" in str(event.get("message")), happened(event)))
+        if happened(event) >= pulled
+    ]
+    return {reason: text for reason, text in texts if not _CACHE.search(text)}
 
 
 def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:

@@ -5,36 +5,40 @@ from collections.abc import Sequence
 
 from deployer.health.limits import Limits
 from deployer.health.objects import condition, happened, of_object, status
-from deployer.health.symptom import Symptom, of_owner
+from deployer.health.symptom import NEVER, Symptom, of_owner
 from deployer.health.verdict import Object
 
 _QUOTA = re.compile(r"exceeded quota", re.I)
 _TRANSIENT = re.compile(
     r"no PriorityClass|serviceaccount .* not found|failed calling webhook|connection refused|timed? ?out|deadline", re.I
 )
+_PREFIX = re.compile(r"^(\(combined from similar events\): )?(Error creating: )?")
 _REFUSED = re.compile(r"admission webhook|violates PodSecurity|is forbidden|is invalid|denied the request", re.I)
 
 
-def pods_refused(owner: Object, events: Sequence[Object], limits: Limits, *, moving: str) -> Symptom | None:
+def pods_refused(
+    owner: Object, events: Sequence[Object], limits: Limits, *, moving: str, leaving: bool
+) -> Symptom | None:
     """[10-12, 14] Condition ReplicaFailure=True, reason FailedCreate, of the new ReplicaSet itself.
 
     The condition's text is not rewritten while it stays, so the newest FailedCreate event speaks. [13] A failure of an
     old ReplicaSet, which the Deployment copies, is none of ours. `moving` changes as the rollout moves: quota as a
-    throttle (krane#173, helm#3875) is no failure.
+    throttle (krane#173, helm#3875) is no failure, nor while old pods are `leaving`.
     """
     found = condition(owner, "ReplicaFailure")
     refusals = [event for event in of_object(events, owner) if event.get("reason") == "FailedCreate"]
     if found.get("status") != "True" and not (owner["kind"] != "ReplicaSet" and refusals and _short(owner)):
         return None
     newest = max(refusals, key=happened, default=None)
-    text = str((newest or found).get("message") or "").removeprefix("Error creating: ")
+    text = str((newest or found).get("message") or "")
+    text = _PREFIX.sub("", text)
     if _QUOTA.search(text):
         return of_owner(
             owner,
             "quota_exceeded",
             "FailedCreate",
             text,
-            limits.quota,
+            NEVER if leaving else limits.quota,
             hint="raise the quota, or lower replicas or maxSurge",
             timer=moving,
         )

@@ -100,8 +100,10 @@ def _past_deadline(item: Object, new: Object | None, since: float, observed: boo
     if not observed or found.get("reason") != "ProgressDeadlineExceeded":
         return None
     named = re.search(r'ReplicaSet "([^"]+)"', str(found.get("message") or ""))
-    ours = named and new is not None and named[1] == name(new)
-    if (named and not ours) or (seconds(found.get("lastUpdateTime")) or 0) < int(since):
+    if named and new is not None:
+        if named[1] != name(new):
+            return None
+    elif (seconds(found.get("lastUpdateTime")) or 0) < int(since):
         return None
     limit = item["spec"].get("progressDeadlineSeconds", 600)
     return of_owner(

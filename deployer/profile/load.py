@@ -48,9 +48,9 @@ def load(project: Path, environment: str, variables: Mapping[str, str]) -> Profi
             detail=lines,
             hint="set them in the job or in .env, or give a default: ${NAME:default}",
         )
-    data = {
-        key: value for key, value in data.items() if not key.startswith("x-")
-    }  # x-…: a team's own anchors and notes
+    # x-…: a team's own notes. A null takes back what the base says; among the values it is helm's to understand.
+    kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
+    data = {key: value if key == "values" else _without_nulls(value) for key, value in kept.items()}
     try:
         return Profile.model_validate(data)
     except ValidationError as error:
@@ -73,6 +73,12 @@ def _read(project: Path, name: str) -> Document:
         raise UsageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not UTF-8 text") from None
+
+
+def _without_nulls(data: Any) -> Any:
+    if not isinstance(data, Mapping):
+        return data
+    return {key: _without_nulls(value) for key, value in data.items() if value is not None}
 
 
 def _owner(layers: list[Document], keys: Keys) -> Document:

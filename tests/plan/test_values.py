@@ -37,7 +37,7 @@ def profile(values: dict[str, Any]) -> Profile:
         pytest.param({"a": {"b": 1, "c": 1}}, {"a.b": "s"}, [], {"a": {"b": "s", "c": 1}}, id="a secret over them"),
         pytest.param({"a": {"b": 1}}, {"a.b": "s"}, ["a.b=x"], {"a": {"b": "x"}}, id="--set over a secret"),
         pytest.param({}, {}, ["a=1", "a=2"], {"a": 2}, id="the last --set"),
-        pytest.param({"a": 1, "b": 2}, {}, ["a=null"], {"b": 2}, id="--set null"),
+        pytest.param({"a": 1, "b": 2}, {}, ["a=null"], {"a": None, "b": 2}, id="--set null is helm's to understand"),
         pytest.param({}, {"a": "007"}, [], {"a": "007"}, id="a secret is text"),
         pytest.param({}, {"a": "{b: 1}"}, [], {"a": "{b: 1}"}, id="whatever it looks like"),
         pytest.param({}, {r"env.a\.b": "s"}, [], {"env": {"a.b": "s"}}, id="a dot in a key"),

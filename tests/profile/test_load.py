@@ -59,7 +59,7 @@ def test_an_environment_lies_over_the_base(tmp_path: Path) -> None:
     )
     assert profile.target.namespace == "dev"
     assert profile.release.name == "web"
-    assert profile.values == {"replicas": 2, "env": {"LEVEL": "debug", "MODE": "plain"}, "args": ["c"]}
+    assert profile.values == {"replicas": 2, "env": {"LEVEL": "debug", "MODE": "plain"}, "args": ["c"], "gone": None}
 
 
 def test_null_brings_a_setting_back_to_its_default(tmp_path: Path) -> None:

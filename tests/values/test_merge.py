@@ -22,11 +22,11 @@ MAPS = st.dictionaries(st.text(max_size=3), VALUES, max_size=4)
         pytest.param({"a": 1}, {"a": 2}, {"a": 2}, id="a scalar replaces"),
         pytest.param({"a": {"b": 1, "c": 1}}, {"a": {"b": 2}}, {"a": {"b": 2, "c": 1}}, id="maps merge"),
         pytest.param({"a": [1, 2]}, {"a": [3]}, {"a": [3]}, id="a list replaces"),
-        pytest.param({"a": 1, "b": 2}, {"a": None}, {"b": 2}, id="null deletes"),
-        pytest.param({"a": {"b": 1}}, {"a": {"b": None}}, {"a": {}}, id="null deletes within"),
+        pytest.param({"a": 1, "b": 2}, {"a": None}, {"a": None, "b": 2}, id="null replaces"),
+        pytest.param({"a": {"b": 1}}, {"a": {"b": None}}, {"a": {"b": None}}, id="null replaces within"),
         pytest.param({"a": {"b": 1}}, {"a": 3}, {"a": 3}, id="a scalar replaces a map"),
         pytest.param({"a": 3}, {"a": {"b": 1}}, {"a": {"b": 1}}, id="a map replaces a scalar"),
-        pytest.param({}, {"a": {"b": None, "c": 1}}, {"a": {"c": 1}}, id="null in a new map"),
+        pytest.param({}, {"a": {"b": None, "c": 1}}, {"a": {"b": None, "c": 1}}, id="null in a new map"),
     ],
 )
 def test_rules(base: dict[str, Any], overlay: dict[str, Any], merged: dict[str, Any]) -> None:
