@@ -13,6 +13,7 @@ from build import (
     IMAGE,
     LIVENESS,
     T0,
+    at,
     condition,
     container,
     daemonset,
@@ -333,6 +334,15 @@ CASES = [
         fails("image_pull_denied", 25),
     ),
     Case(
+        "17 the second pull is refused too",
+        lambda t: [
+            *(objects := rollout(pulling(DENIED))),
+            event(objects[2], "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (pull)"),
+            event(objects[2], "Failed", f'Failed to pull image "{IMAGE}": {DENIED}', count=1 if t < 18 else 2),
+        ],
+        [(3, P, None), (17, P, ANY), (18, F, "image_pull_denied")],
+    ),
+    Case(
         "17 a registry that says both, the secret not seen",
         with_events(rollout(pulling(NO_REPO)), ("FailedToRetrieveImagePullSecret", "Unable to retrieve some")),
         [(3, P, None), (20, P, ANY)],
@@ -353,6 +363,20 @@ CASES = [
             ("Failed", f'Failed to pull image "{IMAGE}": {ABSENT}'),
         ),
         fails("image_not_found", 3),
+    ),
+    *(
+        Case(
+            f"19 of two events the newest speaks, learned {order}",
+            (lambda all_, told: [*all_, *(told if order == "in order" else told[::-1])])(
+                objects := rollout(pulling(f'Back-off pulling image "{IMAGE}"')),
+                [
+                    event(objects[2], "Failed", f'Failed to pull image "{IMAGE}": {REFUSED}', t=2, n=1),
+                    event(objects[2], "Failed", f'Failed to pull image "{IMAGE}": {ABSENT}', t=3, n=2),
+                ],
+            ),
+            fails("image_not_found", 3),
+        )
+        for order in ("in order", "backwards")
     ),
     # ---- starting
     Case(
@@ -405,6 +429,11 @@ CASES = [
     Case("24 exit, thrice", rollout(container(ended(), restarts=2, last=ended())), fails("crash", 0), message="exit 1"),
     Case("24 CrashLoopBackOff is no failure of its own", rollout(crash(2)), [(3, P, None), (60, P, "crash")]),
     Case("24 third exit, in back-off", rollout(crash(3)), fails("crash", 0), message="2 restarts"),
+    Case(  # one exit short of too many, and no start to come within `crash_grace`
+        "24 exit, twice, 8 s ago",
+        rollout(crash(2, last={"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at(2)}})),
+        [(3, P, None), (9.9, P, "crash"), (10, F, "crash")],
+    ),
     Case(
         "24 restarts from before the rollout",
         rollout({"of": container(restarts=7, last=ended()), "t": -100}),
@@ -494,6 +523,13 @@ CASES = [
     Case(
         "32 mounted by now, a large image is pulled",
         (lambda all_: [*all_, event(all_[-2], "Pulling", f'Pulling image "{IMAGE}"', t=5, kind="Normal")])(
+            creating(("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "late" not found'))
+        ),
+        [(6, P, None), (60, P, None)],
+    ),
+    Case(
+        "32 mounted and pulling within the same second",
+        (lambda all_: [*all_, event(all_[-2], "Pulling", f'Pulling image "{IMAGE}"', t=3, kind="Normal")])(
             creating(("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "late" not found'))
         ),
         [(6, P, None), (60, P, None)],
@@ -727,6 +763,7 @@ CASES = [
             unreadable=BLIND,
         ),
         [(6, F, "progress_deadline")],
+        warning="no permission",
     ),
     # ---- from pods to the workload
     Case("all: every pod is doomed", rollout(crash(3), crash(3)), [(3, F, "crash")]),
