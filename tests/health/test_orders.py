@@ -9,7 +9,7 @@ from replay import Change, Look, end, follow, load, looks, snapshots
 
 from deployer.health.verdict import Snapshot
 
-EACH = 42  # of twelve recordings: more than 500 orders
+EACH = 32  # of sixteen recordings: more than 500 orders
 
 
 def told(found: Look) -> tuple[str, str | None]:
@@ -48,6 +48,10 @@ def mixed(changes: tuple[Change, ...], picks: st.DataObject) -> list[Change]:
         "missing-secret-env",
         "missing-secret-volume",
         "missing-tag",
+        "exit-at-once",
+        "init-crash",
+        "unschedulable-cpu",
+        "bad-name",
         "never-ready",
         "pod-security",
         "quota-replicasets",
