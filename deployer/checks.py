@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import cluster, permissions, release, source
+from deployer import cluster, permissions, record, release, source
 from deployer.cluster import Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
@@ -179,7 +179,8 @@ class Checks:
             )
 
     def _history(self, program: Helm, door: Cluster) -> tuple[Revision, ...]:
-        return release.history(self.programs, program)
+        found = release.history(self.programs, program)
+        return record.judged(found, record.read(door, self.target.namespace, program.release)) if found else ()
 
 
 def _uid(door: Cluster) -> str | None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deployer import beside, release, rollout
-from deployer.cluster import Cluster, path
+from deployer import beside, record, release, rollout
+from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import (
@@ -226,12 +226,33 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
     run.rolled = outcome.rolled
+    _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
         return "; ".join(judgement.summary for judgement in outcome.judgements)
     run.diagnosis = outcome.diagnosis
     if outcome.diagnosis:
         run.tell(Diagnosed(outcome.diagnosis))
     raise _verdict(outcome)
+
+
+def _record(run: _Run, outcome: rollout.Outcome) -> None:
+    """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
+    if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
+        return
+    cause = "" if outcome.verdict is Verdict.HEALTHY else outcome.headline
+    where = run.plan.target.namespace
+    try:
+        record.write(
+            run.doors.cluster,
+            where,
+            run.plan.release,
+            run.revision,
+            outcome.verdict,
+            cause=cause,
+            image=run.image,
+        )
+    except ClusterError as error:
+        run.warnings.append(f"the verdict is not on record: {error.message}")
 
 
 def _explain(run: _Run, judgement: Judgement, diagnosis: Diagnosis | None) -> None:
