@@ -1,5 +1,6 @@
 """`python3 -m lab up|down|status|env`."""
 
+import fcntl
 import os
 import platform
 import shlex
@@ -145,7 +146,10 @@ def main() -> int:
     if why:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
-    return verbs[sys.argv[1]]()
+    with open("/run/deploy-lab.lock", "w") as lock:
+        if sys.argv[1] in ("up", "down"):  # one at a time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return verbs[sys.argv[1]]()
 
 
 if __name__ == "__main__":

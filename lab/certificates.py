@@ -1,5 +1,7 @@
 """The lab's certificate authority, and a certificate for each part."""
 
+import base64
+import os
 import secrets
 from pathlib import Path
 
@@ -56,13 +58,13 @@ def up() -> str:
 
 def kubeconfig(file: Path, certificate: str) -> None:
     """Write a kubeconfig with one context, named as the certificate."""
-    import base64
 
     def inline(name: str) -> str:
         return base64.b64encode((place.PKI / name).read_bytes()).decode()
 
-    file.touch(mode=0o600)
-    file.write_text(
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")  # whoever reads it meanwhile reads a whole one
+    fresh.touch(mode=0o600)
+    fresh.write_text(
         f"""apiVersion: v1
 kind: Config
 clusters:
@@ -77,3 +79,4 @@ contexts:
 current-context: lab-{certificate}
 """
     )
+    fresh.replace(file)

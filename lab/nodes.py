@@ -151,6 +151,7 @@ def _kubelet(name: str) -> None:
                 "kubeAPIQPS": 100,
                 "kubeAPIBurst": 200,
                 "healthzPort": 0,
+                "makeIPTablesUtilChains": False,  # kube-proxy uses nftables; these would stay behind
             }
         )
     )

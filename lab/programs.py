@@ -1,6 +1,7 @@
 """The programs the lab runs: Debian's packages, wheels from PyPI, and what Go builds; all kept in the cache."""
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ PACKAGES = {
     "openssl": "/usr/bin/openssl",
     "ca-certificates": "/usr/sbin/update-ca-certificates",
     "git": "/usr/bin/git",
+    "curl": "/usr/bin/curl",
+    "procps": "/usr/bin/pgrep",
 }
 """Debian package: the file that tells that it is there."""
 
@@ -37,6 +40,8 @@ KUBERNETES = "v1.34.4"
 def packages() -> str:
     """Install the Debian packages that are missing."""
     missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
+    if importlib.util.find_spec("pip") is None:
+        missing.append("python3-pip")
     if not missing:
         return "there"
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -178,9 +183,9 @@ def _keep(fresh: Path, cached: Path) -> None:
 
 def _link(name: str, file: Path) -> None:
     place.BIN.mkdir(parents=True, exist_ok=True)
-    link = place.BIN / name
-    link.unlink(missing_ok=True)
-    link.symlink_to(file)
+    fresh = place.BIN / f"{name}.{os.getpid()}"
+    fresh.symlink_to(file)
+    fresh.replace(place.BIN / name)
 
 
 def down() -> None:

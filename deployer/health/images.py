@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from deployer.health.limits import Limits
-from deployer.health.objects import times
+from deployer.health.objects import happened, times
 from deployer.health.verdict import Object
 
 PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImagePullBackOff")
@@ -25,13 +25,15 @@ _HIDDEN = re.compile(r"access denied|may require authori[sz]ation|insufficient_s
 """A registry that does not tell strangers what it has says that too is "not found"."""
 
 _NAMES = re.compile(r'"[^"]*"|https?://\S+')
+_USERINFO = re.compile(r"(https?://)[^/\s\"@]+@")
 _URL_SECRET = re.compile(r"(https?://[^\s\"?]+)\?[^\s\"]*")
 
 
 def clean(text: str) -> str:
     """A message without what registries put into it: tokens in query strings, account names of rate limits."""
     text = _URL_SECRET.sub(r"\1?…", text)
-    return re.sub(r"(as|account) '[^']+': .*token.*", r"\1 …", text)
+    text = _USERINFO.sub(r"\1…@", text)
+    return re.sub(r"(as|account) '[^']+'(: \S*token\S*?(?=[:\s]|$))?", r"\1 …", text)
 
 
 def why(text: str, image: str) -> str | None:
@@ -50,8 +52,12 @@ def why(text: str, image: str) -> str | None:
 
 def told(events: Sequence[Object], image: str) -> str | None:
     """The text of a failed pull from the pod's events: before Kubernetes 1.32 the status soon loses it."""
-    texts = (str(event.get("message") or "") for event in events if event.get("reason") == "Failed")
-    return next((text for text in texts if text.startswith("Failed to pull image") and image in text), None)
+    failed = [event for event in events if event.get("reason") == "Failed"]
+    newest = sorted(failed, key=lambda event: (happened(event), str(event.get("message"))), reverse=True)
+    texts = [str(event.get("message") or "") for event in newest]
+    return next(
+        (text for text in texts if text.startswith("Failed to pull image") and image in text and why(text, image)), None
+    )
 
 
 def secret_unseen(events: Sequence[Object]) -> bool:

@@ -111,7 +111,7 @@ def _told(events: Sequence[Object]) -> dict[str, str]:
     texts = [
         (str(event.get("reason")), str(event.get("message") or ""))
         for event in sorted(events, key=lambda event: ("not found" in str(event.get("message")), happened(event)))
-        if happened(event) >= pulled
+        if happened(event) > pulled
     ]
     return {reason: text for reason, text in texts if not _CACHE.search(text)}
 

@@ -126,7 +126,7 @@ def namespace() -> Iterator[str]:
     kubectl("apply", "-f", "-", stdin=(ROOT / "lab" / "access.yaml").read_text().replace("NAMESPACE", name))
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
-    kubectl("delete", "clusterrolebinding", f"deployer-identity-{name}", "--wait=false")
+    kubectl("delete", "clusterrole,clusterrolebinding", f"deployer-identity-{name}", "--wait=false")
 
 
 @pytest.fixture

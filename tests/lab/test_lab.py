@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -76,13 +77,14 @@ def test_the_registry_wants_its_password() -> None:
 
 def test_a_pod_reaches_a_service_by_name_on_the_other_node() -> None:
     image = os.environ["REDIS_IMAGE"]
+    space = f"t-{secrets.token_hex(4)}"
     secret = {
         "auths": {os.environ["REGISTRY_URL"]: {"username": os.environ["REG_USER"], "password": os.environ["REG_PASS"]}}
     }
-    admin("create", "namespace", "lab-dns-test")
+    admin("create", "namespace", space)
     try:
         admin(
-            *("-n", "lab-dns-test", "create", "-f", "-"),
+            *("-n", space, "create", "-f", "-"),
             stdin=json.dumps(
                 {
                     "apiVersion": "v1",
@@ -107,12 +109,12 @@ def test_a_pod_reaches_a_service_by_name_on_the_other_node() -> None:
                 }
             ),
         )
-        admin("-n", "lab-dns-test", "wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
+        admin("-n", space, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
         # The name is there a moment after the pod is Ready; the shell asks until it is.
-        ask = "until redis-cli -h store.lab-dns-test.svc.cluster.local ping; do sleep 0.2; done"
-        assert "PONG" in admin("-n", "lab-dns-test", "exec", "asker", "--", "timeout", "20", "sh", "-c", ask)
+        ask = f"until redis-cli -h store.{space}.svc.cluster.local ping; do sleep 0.2; done"
+        assert "PONG" in admin("-n", space, "exec", "asker", "--", "timeout", "20", "sh", "-c", ask)
     finally:
-        admin("delete", "namespace", "lab-dns-test", "--wait=false")
+        admin("delete", "namespace", space, "--wait=false")
 
 
 def _pod(name: str, node: str, image: str, command: list[str]) -> dict[str, object]:
