@@ -255,7 +255,7 @@ def test_causes_lose_it_too() -> None:
         "Get https://r.lab/token?account=deploy&scope=hunter2: 401",
         "Get https://deploy:hunter2@r.lab/v2/: 401 Unauthorized",
         "rate limit as 'hunter2': dckr_jti_hunter2-token",
-        "rate limit for account 'hunter2': a token",
+        "rate limit for account 'hunter2': dckr_jti_hunter2-token",
     ],
 )
 def test_clean(text: str) -> None:
