@@ -50,7 +50,7 @@ def up() -> str:
 def down() -> None:
     """Stop the engine and its containerd, and take its bridge and rules away, unless another engine uses them."""
     stop(NAME, patience=20)
-    if attempt("pgrep", "-x", "dockerd"):
+    if attempt("pgrep", "--runstates", "D,R,S", "--exact", "dockerd"):
         return
     attempt("ip", "link", "del", "docker0")
     for table, rule in RULES:

@@ -61,10 +61,6 @@ def down() -> None:
     attempt("ip", "netns", "del", place.NETNS)
     attempt("ip", "link", "del", place.BRIDGE)
     attempt("ip", "link", "del", "labcni0")
-    for left in Path("/run/netns").glob("cni-*"):
-        # A pod's that our containerd had no time to take down: ours by its address.
-        if attempt("sh", "-c", f"ip -n {left.name} -4 address | grep -q ' 10\\.244\\.'"):
-            attempt("ip", "netns", "del", left.name)
     text = HOSTS.read_text()
     if MARK in text:
         HOSTS.write_text("".join(line for line in text.splitlines(keepends=True) if MARK not in line))

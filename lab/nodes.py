@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import certificates, place
 from lab.controlplane import kubectl
-from lab.processes import attempt, recorded, run, start, stop, until
+from lab.processes import PartFailed, attempt, recorded, run, start, stop, until
 
 NODES = {"node1": place.NODE1, "node2": place.NODE2}
 CGROUPS = Path("/sys/fs/cgroup")
@@ -203,7 +203,10 @@ def down() -> None:
     for part in ("proxy", "kubelet"):
         for name in NODES:
             stop(f"{part}-{name}")
+    namespaces = [found for name in NODES for found in _network_namespaces(name)]
     _end_containers()
+    for namespace in namespaces:
+        attempt("ip", "netns", "del", namespace)
     for name in recorded():
         if name.startswith("containerd-"):
             stop(name)
@@ -217,6 +220,20 @@ def down() -> None:
                     attempt("rmdir", child)
             attempt("rmdir", controller)
     shutil.rmtree("/run/deploy-lab", ignore_errors=True)
+
+
+def _network_namespaces(name: str) -> list[str]:
+    """The network namespaces of a node's pods; none where its containerd is gone already."""
+    ctr = _ctr(_folder(name) / "containerd.sock")
+    try:
+        ids = run(*ctr, "containers", "ls", "--quiet").split()
+        specs = [json.loads(run(*ctr, "containers", "info", one))["Spec"] for one in ids]
+    except PartFailed:
+        return []
+    paths = {
+        space.get("path", "") for spec in specs for space in spec["linux"]["namespaces"] if space["type"] == "network"
+    }
+    return [Path(path).name for path in paths if Path(path).name.startswith("cni-")]
 
 
 def _end_containers() -> None:
