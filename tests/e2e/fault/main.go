@@ -33,6 +33,10 @@ func main() {
 		}
 		time.AfterFunc(after, leave)
 	}
+	if node := os.Getenv("FAIL_ON_NODE"); node != "" && node == os.Getenv("NODE") {
+		fmt.Println("fault: no such device on this node")
+		os.Exit(1)
+	}
 	if megabytes, _ := strconv.Atoi(os.Getenv("ALLOC_MB")); megabytes > 0 {
 		held := make([]byte, megabytes<<20)
 		for i := 0; i < len(held); i += 4096 {
