@@ -85,7 +85,7 @@ class Registry:
         try:
             answer = self._pool.request(method, f"{scheme}://{host}{path}", headers=headers)
             challenge = answer.headers.get("WWW-Authenticate", "")
-            if answer.status == 401 and challenge.startswith("Bearer "):
+            if answer.status == 401 and challenge.lower().startswith("bearer "):
                 token = self._token(dict(_CHALLENGE.findall(challenge)), scope)
                 if token:
                     headers["Authorization"] = f"Bearer {token}"

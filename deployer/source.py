@@ -13,7 +13,14 @@ def source(programs: Programs, project: Path, context: Path) -> Source | None:
     """The git tree around `project`; None where git or a first commit is missing. `context` is what gets built."""
     try:
         sha = programs.read(git.head(project))
-    except (ProgramFailed, PreflightError):
+    except ProgramFailed as error:
+        if any("dubious ownership" in line for line in error.detail):  # a CI container that runs as somebody else
+            raise PreflightError(
+                f"git does not trust {project}, since it belongs to another user",
+                hint=f"git config --global --add safe.directory {project}",
+            ) from None
+        return None
+    except PreflightError:  # no git
         return None
     changes = programs.read(git.changes(project, ".")).splitlines()
     return Source(

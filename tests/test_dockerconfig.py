@@ -60,3 +60,11 @@ def test_by_default_it_is_under_home(tmp_path: Path) -> None:
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker/config.json").write_text('{"psFormat": "x"}')
     assert json.loads((private(tmp_path, {"HOME": str(tmp_path)}) / "config.json").read_text()) == {"psFormat": "x"}
+
+
+def test_a_helper_of_our_own_registry_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    helpers = {"credHelpers": {"registry.example.com": "store", "other.example.com": "store"}}
+    (tmp_path / "theirs" / "config.json").write_text(json.dumps(helpers))
+    folder = private(tmp_path, {"DOCKER_CONFIG": str(tmp_path / "theirs")}, "registry.example.com")
+    assert json.loads((folder / "config.json").read_text()) == {"credHelpers": {"other.example.com": "store"}}

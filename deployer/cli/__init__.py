@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from deployer.cli import doctor, rollback, status, up, verify
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
-from deployer.report import words
+from deployer.report import document, words
 
 app = typer.Typer(
     name="deploy",
@@ -67,8 +67,11 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help says how it is used" if context else None
-        for line in words.error(DeployError(error.format_message(), hint=hint)):
+        problem = UsageError(error.format_message(), hint=hint)
+        for line in words.error(problem):
             typer.echo(line, err=True)
+        if {"json", "-ojson", "--output=json"} & set(arguments):
+            typer.echo(document.text(document.error(next(iter(arguments), ""), None, problem)))
         return int(ExitCode.USAGE)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)

@@ -68,7 +68,8 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
         environ = dict(os.environ)
         if login:
-            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ))
+            host = registry.url.partition("/")[0]
+            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ, host))
         yield Session(
             project=project,
             environment=environment,

@@ -1,5 +1,6 @@
 """The profile's shape. With load.py the only pydantic import."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,6 +93,13 @@ class Health(Limits):
     @classmethod
     def _seconds(cls, value: Any) -> Any:
         return seconds(value) if isinstance(value, str) else value
+
+    @field_validator("*")
+    @classmethod
+    def _possible(cls, value: float) -> float:
+        if not 0 <= value < math.inf:
+            raise ValueError("a number from 0 on is expected")
+        return value
 
 
 class Rollback(_Section):

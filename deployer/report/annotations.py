@@ -11,8 +11,9 @@ def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
         return
     said = [result.diagnosis.headline if result.diagnosis else result.message, *([result.hint] if result.hint else [])]
     title = f"deploy {result.plan.verb} {result.plan.environment}"
-    yield f"::error title={_escaped(title)}::{_escaped(chr(10).join(said))}"
-    yield from (f"::warning title={_escaped(title)}::{_escaped(warning)}" for warning in result.warnings)
+    title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
+    yield f"::error title={title}::{_escaped(chr(10).join(said))}"
+    yield from (f"::warning title={title}::{_escaped(warning)}" for warning in result.warnings)
 
 
 def _escaped(text: str) -> str:

@@ -340,3 +340,9 @@ def test_no_profile_brings_more_than_a_usage_error(
         text = text[:at] + junk + text[at:]
     with suppress(UsageError):
         assert load(project(tmp_path, dev=text), "dev", {"A": "a"}).release.name
+
+
+@pytest.mark.parametrize("value", ["-1", ".nan", ".inf", "soon"])
+def test_a_limit_that_cannot_be(tmp_path: Path, value: str) -> None:
+    error = refused(tmp_path, dev=DEV + f"health:\n  soak: {value}\n")
+    assert "health.soak" in error.message

@@ -1,0 +1,25 @@
+from samples import UNHEALTHY, result
+
+from deployer.errors import ExitCode
+from deployer.report import annotations
+
+GITHUB = {"GITHUB_ACTIONS": "true"}
+
+
+def test_a_failure_is_an_annotation() -> None:
+    failed = result(exit_code=ExitCode.UNHEALTHY, message="it is 100% broken", hint="mend it", warnings=("slow",))
+    title = f"title=deploy {failed.plan.verb} {failed.plan.environment}"
+    assert list(annotations.lines(failed, GITHUB)) == [
+        f"::error {title}::it is 100%25 broken%0Amend it",
+        f"::warning {title}::slow",
+    ]
+
+
+def test_the_diagnosis_speaks_first() -> None:
+    assert UNHEALTHY.diagnosis
+    assert UNHEALTHY.diagnosis.headline in next(iter(annotations.lines(UNHEALTHY, GITHUB)))
+
+
+def test_success_and_other_places_are_silent() -> None:
+    assert list(annotations.lines(result(), GITHUB)) == []
+    assert list(annotations.lines(UNHEALTHY, {})) == []
