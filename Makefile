@@ -34,7 +34,7 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/pytest -q -m "not lab"
 
 test: check lab ## everything, on the lab
-	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m lab -n $(JOBS) --dist worksteal
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash lab/demo.sh

@@ -13,7 +13,7 @@ class Limits:
     image_pull_transient: float = 90  # [18] a registry that does not answer may come back
     image_pull_unknown: float = 45  # [19] a pull that fails without saying why
     pull_secret: float = 25  # [17] the kubelet had not yet seen the pull secret: its next try counts
-    config: float = 10  # [20] a Secret or ConfigMap that is missing may be made a moment later
+    config: float = 18  # [20] a missing Secret may be made a moment later; the kubelet looks again after 10 to 15 s
     config_cache: float = 60  # [21] the kubelet's cache is late
     start: float = 5  # [22] a command that cannot be started
     volume: float = 20  # [32] a volume that cannot be mounted

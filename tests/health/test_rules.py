@@ -382,13 +382,13 @@ CASES = [
     Case(
         "20 no secret",
         rollout(container(waiting("CreateContainerConfigError", 'secret "nope" not found'))),
-        fails("config_missing", 10),
+        fails("config_missing", 18),
         message='secret "nope" not found',
     ),
     Case(
         "20 the secret comes in time",
         recovers(8, container(waiting("CreateContainerConfigError", 'secret "s" not found')), CREATING),
-        [(3, P, None), (8, P, None), (14, P, ANY), (23, P, ANY), (24, F, "config_missing")],
+        [(3, P, None), (8, P, None), (14, P, ANY), (31, P, ANY), (32, F, "config_missing")],
     ),
     Case(
         "21 cache",

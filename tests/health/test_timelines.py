@@ -46,7 +46,7 @@ RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
         20,
         "killed by its liveness probe: HTTP probe failed with statuscode: 500",
     ),
-    "missing-secret-env": (F, "config_missing", 10, 14, 'container web: secret "nope" not found'),
+    "missing-secret-env": (F, "config_missing", 18, 22, 'container web: secret "nope" not found'),
     "missing-secret-volume": (F, "volume_not_mounted", 20, 25, 'secret "nope" not found'),
     "missing-tag": (F, "image_not_found", 3, 8, "/fault:absent not found"),
     "never-ready": (F, "never_ready", 60, 64, "HTTP probe failed with statuscode: 503"),
@@ -78,7 +78,7 @@ def test_every_recording_is_expected_of_something() -> None:
 
 def test_all_pods_of_a_recording_are_one_cause() -> None:
     """Two replicas with one fault: one cause over both, once both have had the time to show it."""
-    found = list(looks(load("missing-secret-env"), until=13))
+    found = list(looks(load("missing-secret-env"), until=21))
     causes = found[-1].judgement.causes
     assert len(causes) == 1
     assert len(causes[0].pods) == 2
@@ -153,11 +153,11 @@ NOTED: dict[str, tuple[Callable[[], list[Look]], str, str | None, float, float]]
         lambda: both((1.2, CREATING), (2.2, container(waiting("ErrImageNeverPull")))), F, "image_absent_never", 2.2, 2.3
     ),
     "nosecretenv": (
-        lambda: both((1.2, CREATING), (3.2, secret_missing('secret "nope" not found'))), F, "config_missing", 13.2, 13.3
+        lambda: both((1.2, CREATING), (3.2, secret_missing('secret "nope" not found'))), F, "config_missing", 21.2, 21.3
     ),
     "badconfigmapkey": (
         lambda: both((1.1, CREATING), (2.4, secret_missing("couldn't find key zz in ConfigMap NS/cm"))),
-        F, "config_missing", 12.4, 12.5,
+        F, "config_missing", 20.4, 20.5,
     ),
     "nosecretvol": (
         lambda: both((0.5, CREATING), told=("FailedMount", 'MountVolume.SetUp failed : secret "nope" not found')),
