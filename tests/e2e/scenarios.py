@@ -209,9 +209,9 @@ SCENARIOS = (
     good(
         *("12-exits-once-then-runs", 30),
         {
-            "env.CRASH_ONCE": "/work/marker",
+            "env.CRASH_ONCE": "/once/marker",
             "volumes": "[{name: w, emptyDir: {}}]",
-            "volumeMounts": "[{name: w, mountPath: /work}]",
+            "volumeMounts": "[{name: w, mountPath: /once}]",
         },
     ),
     bad(
