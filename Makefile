@@ -33,7 +33,7 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m "not lab"
 
-test: check lab ## everything, on the lab
+test: check lab ## everything, on the lab; the timed scenarios are bench-health
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods
