@@ -1,6 +1,7 @@
 """Programs are known by pid and start time; pure enough to need no lab."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from lab import place, processes
 
 
 @pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(place, "PIDS", tmp_path / "pid")
     monkeypatch.setattr(place, "LOGS", tmp_path / "log")
+    yield
+    while processes._STARTED:
+        processes._STARTED.pop().wait(timeout=10)
 
 
 def test_starts_once_and_stops() -> None:
