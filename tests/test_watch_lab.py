@@ -146,11 +146,6 @@ def test_a_watch_over_tls_ends_at_once_when_closed(admin: cluster.Cluster, names
     assert seen == ["ADDED"]
 
 
-def test_a_version_long_gone(admin: cluster.Cluster, namespace: str) -> None:
-    with pytest.raises(cluster.Gone):
-        list(admin.watch(cluster.path("ConfigMap", namespace), "1"))
-
-
 def test_a_verdict_comes_right_after_the_last_pod_is_ready(admin: cluster.Cluster, namespace: str) -> None:
     release(admin, namespace, replicas=3)
     before = admin.requests
