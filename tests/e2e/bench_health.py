@@ -28,13 +28,13 @@ def main() -> int:
     for _ in range(given.times - 1):
         cases += _run(given.jobs, given.only, DOUBTFUL)
     cases.sort(key=lambda case: _order(_name(case)))
-    print(f"{'scenario':<58}{'verdict':<15}{'seconds':>8}{'bound':>7}  cause")
+    print(f"{'scenario':<64}{'verdict':<15}{'seconds':>8}{'bound':>7}  cause")
     good = 0
     for case in cases:
         said = {one.get("name"): one.get("value", "") for one in case.iter("property")}
         well = case.find("failure") is None and case.find("error") is None
         good += well
-        row = f"{_name(case):<58}{said.get('verdict', '-'):<15}{said.get('seconds', ''):>8}{said.get('bound', ''):>7}"
+        row = f"{_name(case):<64}{said.get('verdict', '-'):<15}{said.get('seconds', ''):>8}{said.get('bound', ''):>7}"
         print(f"{row}  {said.get('rule', '') if well else 'FAILED: ' + _why(case)}".rstrip())
     print(f"{good} of {len(cases)} scenarios within bounds")
     return 0 if cases and good == len(cases) else 1
