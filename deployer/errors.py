@@ -10,6 +10,7 @@ The tree (a class exists only where a CI job would act differently)::
     ├── DeadlineError          6  DEADLINE       the rollout was not done in time; maybe only slow
     ├── IndeterminateError     7  INDETERMINATE  the cluster could not be asked; nothing was rolled back
     ├── PausedError            8  PAUSED         the rollout is paused; resume it
+    ├── LockedError           10  LOCKED         another deploy of the release is at work; the release is untouched
     └── Interrupted      130/143  INTERRUPTED    cancelled by SIGINT or SIGTERM
 """
 
@@ -28,6 +29,10 @@ class ExitCode(IntEnum):
     DEADLINE = 6
     INDETERMINATE = 7
     PAUSED = 8
+    DRIFTED = 9
+    LOCKED = 10
+    CHANGES = 11
+    KEPT = 12
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -87,6 +92,12 @@ class PausedError(DeployError):
     """The workload is paused: nothing rolls out until somebody resumes it."""
 
     exit_code = ExitCode.PAUSED
+
+
+class LockedError(DeployError):
+    """Somebody else holds the release's lease, or has taken ours."""
+
+    exit_code = ExitCode.LOCKED
 
 
 class Interrupted(DeployError):
