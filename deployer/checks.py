@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import cluster, permissions, record, release, source
+from deployer import cluster, permissions, record, release, source, storage
 from deployer.cluster import Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, PreflightError
-from deployer.model import Image, Revision, Target, Values
+from deployer.model import Image, Job, Revision, Target, Values
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Source
 from deployer.plan.tag import tag
@@ -44,6 +44,7 @@ class Checks:
     profile: Profile
     target: Target
     programs: Programs
+    job: Job
     login: Login | None = None
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
@@ -59,7 +60,7 @@ class Checks:
             checks["permissions"] = pool.submit(
                 lambda: self._access(checks["cluster"].result(), checks["chart"].result())
             )
-            checks["release"] = pool.submit(lambda: self._history(checks["helm"].result(), checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
         return checks
 
     def for_release(self, values: Values, given_tag: str | None) -> Ready:
@@ -72,7 +73,7 @@ class Checks:
         image, tree = checks["image"].result()
         history = checks["release"].result()
         rendered = release.rendered(checks["chart"].result(), first=not history)
-        facts = Facts(image, history, tree, rendered)
+        facts = Facts(image, history, tree, rendered, self.job)
         registry = Registry(self.profile.registry.url, self.login)
         return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry)
 
@@ -82,7 +83,7 @@ class Checks:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["release"] = pool.submit(lambda: self._history(checks["helm"].result(), checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
 
@@ -178,9 +179,10 @@ class Checks:
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _history(self, program: Helm, door: Cluster) -> tuple[Revision, ...]:
-        found = release.history(self.programs, program)
-        return record.judged(found, record.read(door, self.target.namespace, program.release)) if found else ()
+    def _history(self, door: Cluster) -> tuple[Revision, ...]:
+        namespace, name = self.target.namespace, self.profile.release.name
+        found = [stored.revision for stored in storage.history(door, namespace, name)]
+        return record.judged(found, record.read(door, namespace, name)) if found else ()
 
 
 def _uid(door: Cluster) -> str | None:

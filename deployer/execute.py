@@ -5,9 +5,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, record, release, rollout
+from deployer import beside, record, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -54,6 +55,7 @@ class _Run:
     image: Image | None
     revision: int | None = None
     manifest: str = ""
+    began: float = field(default_factory=time.monotonic)
     since: float = 0.0  # server time before helm started
     changed: bool = False
     rolled: bool = True
@@ -65,7 +67,6 @@ class _Run:
 
 def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
     """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
-    began = time.monotonic()
     run = _Run(plan, profile, project, doors, tell, plan.image)
     for note in plan.notes:
         tell(Notice(note))
@@ -82,7 +83,7 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
         plan=plan,
         exit_code=error.exit_code if error else ExitCode.OK,
         message=error.message if error else _healthy(run),
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - run.began,
         stages=tuple(run.stages),
         image=run.image,
         revision=run.revision,
@@ -198,8 +199,8 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
         programs.run(command, lambda line: run.tell(Line(stage, line)))
     except ProgramFailed as error:
         raise _failed(f"helm could not put revision {revision} back", ExitCode.FAILED, error) from None
-    run.revision = release.history(programs, helm)[-1].number
-    run.manifest = programs.read(helm.manifest(run.revision))
+    newest = storage.history(run.doors.cluster, run.plan.target.namespace, run.plan.release)[-1]
+    run.revision, run.manifest = newest.revision.number, newest.manifest
     return f"revision {run.revision} is what revision {revision} was"
 
 
@@ -240,19 +241,28 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
     cause = "" if outcome.verdict is Verdict.HEALTHY else outcome.headline
-    where = run.plan.target.namespace
+    where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
         record.write(
             run.doors.cluster,
             where,
             run.plan.release,
             run.revision,
-            outcome.verdict,
-            cause=cause,
-            image=run.image,
+            replace(
+                run.plan.record,
+                verdict=str(outcome.verdict),
+                cause=cause,
+                image=run.image.reference if run.image else run.plan.record.image,
+                began=_utc(run.doors.cluster.server_time() - seconds),
+                seconds=round(seconds, 1),
+            ),
         )
     except ClusterError as error:
         run.warnings.append(f"the verdict is not on record: {error.message}")
+
+
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def _explain(run: _Run, judgement: Judgement, diagnosis: Diagnosis | None) -> None:

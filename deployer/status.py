@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer import release, rollout, watch
+from deployer import release, rollout, storage, watch
 from deployer.cluster import Cluster, Forbidden, NotFound, path
-from deployer.commands.helm import Helm
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
-from deployer.model import Revision
-from deployer.process import Programs
+from deployer.model import Revision, Target
 
 STANDING = 120.0
 """A look has no past: what is seen is judged as if it had stood like this for so many seconds."""
@@ -40,13 +38,13 @@ class Status:
 
 
 def look(
-    environment: str, programs: Programs, helm: Helm, cluster: Cluster, history: Sequence[Revision], limits: Limits
+    environment: str, target: Target, name: str, cluster: Cluster, history: Sequence[Revision], limits: Limits
 ) -> Status:
     """The state of a release, judged by one look."""
-    namespace = helm.target.namespace
+    namespace = target.namespace
     if not history:
-        return Status(environment, helm.target.context, namespace, helm.release, None)
-    workloads = release.workloads(programs.read(helm.manifest(history[-1].number)))
+        return Status(environment, target.context, namespace, name, None)
+    workloads = release.workloads(storage.history(cluster, namespace, name)[-1].manifest)
     there = [workload for workload in workloads if _exists(cluster, namespace, workload)]
     seen = snapshot(cluster, watch.discover(cluster, namespace, there))
     now = cluster.server_time()
@@ -61,9 +59,9 @@ def look(
         judgements.append(judge(seen, now))
     return Status(
         environment,
-        helm.target.context,
+        target.context,
         namespace,
-        helm.release,
+        name,
         history[-1],
         watch.together(judgements),
         tuple(judgements),

@@ -27,7 +27,7 @@ def rollback(
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         with teller(run.mask, output, verbose=verbose) as screen:
             helm, cluster, history = run.checks.for_rollback()
-            plan = plan_rollback(env, run.profile.release.name, run.target, history, to)
+            plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
             doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

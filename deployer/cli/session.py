@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import credentials, dockerconfig
+from deployer import ci, credentials, dockerconfig
 from deployer.checks import Checks
 from deployer.cli.options import Output
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
-from deployer.model import Target
+from deployer.model import Job, Target
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -40,11 +40,12 @@ class Session:
     login: Login | None
     secrets: dict[str, str]  # path in the values: secret
     mask: Mask
+    job: Job
 
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""
-        return Checks(self.project, self.profile, self.target, self.programs, self.login)
+        return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
 
 
 @contextmanager
@@ -79,6 +80,7 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             login=login,
             secrets=secrets,
             mask=mask,
+            job=ci.job(os.environ),
         )
 
 

@@ -60,8 +60,8 @@ def _look(project: Path, name: str, env_file: Path | None) -> statuses.Status | 
     """An environment that cannot be asked is an answer too, where others can."""
     try:
         with session(project, name, env_file) as run:
-            helm, cluster, history = run.checks.for_rollback()
-            return statuses.look(name, run.programs, helm, cluster, history, run.profile.health)
+            _, cluster, history = run.checks.for_rollback()
+            return statuses.look(name, run.target, run.profile.release.name, cluster, history, run.profile.health)
     except DeployError as error:
         return error
 

@@ -48,14 +48,6 @@ class Helm:
             *(("--wait=hookOnly",) if self.major >= 4 else ()),
         )
 
-    def history(self) -> Command:
-        """All revisions helm keeps, as JSON."""
-        return self._command("history", self.release, "--max", "256", "--output", "json")
-
-    def manifest(self, revision: int) -> Command:
-        """What a revision put into the cluster."""
-        return self._command("get", "manifest", self.release, "--revision", str(revision))
-
     def template(self, chart: Path, values: str) -> Command:
         """Render the chart without a cluster, and without what only `helm test` makes."""
         return Command(

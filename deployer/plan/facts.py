@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from deployer.model import Image, Rendered, Revision
+from deployer.model import Image, Job, Rendered, Revision
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Facts:
     history: tuple[Revision, ...]  # oldest first; empty where there is no release yet
     source: Source | None = None  # None outside a git repository
     rendered: Rendered = field(default_factory=Rendered)
+    job: Job = field(default_factory=lambda: Job("", ""))
+    chart: str = ""  # SHA-256 of the chart's files
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

@@ -1,7 +1,9 @@
 """`deploy rollback`, and what is put back after a failed rollout."""
 
+from dataclasses import replace
+
 from deployer.errors import PreflightError
-from deployer.model import Revision, Target
+from deployer.model import Job, Record, Revision, Target
 from deployer.plan.facts import current
 from deployer.plan.steps import Plan, Rollback, Step, Verify
 
@@ -21,7 +23,9 @@ def steps(revision: int) -> tuple[Step, ...]:
     return (Step("rollback", Rollback(revision)), Step("rollback", Verify("deleted")))
 
 
-def rollback(environment: str, release: str, target: Target, history: tuple[Revision, ...], to: int | None) -> Plan:
+def rollback(
+    environment: str, release: str, target: Target, history: tuple[Revision, ...], to: int | None, job: Job
+) -> Plan:
     """The plan of a rollback to a revision, or to the last good one before the present one.
 
     Raises PreflightError where there is nothing to go back to.
@@ -49,5 +53,11 @@ def rollback(environment: str, release: str, target: Target, history: tuple[Revi
         release=release,
         steps=steps(to),
         previous=deployed.number,
+        record=_again(chosen, job),
         notes=(f"revision {deployed.number} → what revision {to} was",),
     )
+
+
+def _again(chosen: Revision, job: Job) -> Record:
+    """The facts of what is put back, under the name of who puts it back."""
+    return replace(chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deployer.errors import ExitCode
-from deployer.model import Command, Image, Rendered, Target, Values
+from deployer.model import Command, Image, Record, Rendered, Target, Values
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,5 @@ class Plan:
     image: Image | None = None  # what the release will run; its digest may still be unknown
     recovery: tuple[Step, ...] = ()  # after a failed rollout
     previous: int | None = None  # the revision that runs now
+    record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError
-from deployer.model import Command, Target, Values
+from deployer.model import Command, Record, Target, Values
 from deployer.plan import rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
@@ -47,6 +47,13 @@ def up(
         image=image,
         recovery=recovery,
         previous=deployed.number if deployed else None,
+        record=Record(
+            verb="up",
+            sha=facts.source.sha if facts.source else "",
+            actor=facts.job.actor,
+            job=facts.job.url,
+            chart=facts.chart,
+        ),
         notes=tuple(notes),
     )
 

@@ -51,8 +51,6 @@ def test_rollback(major: int, more: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("major", [3, 4])
 def test_questions(major: int) -> None:
     program = of(major)
-    assert program.history() == Command(("helm", "history", "web", "--max", "256", "--output", "json", *WHERE))
-    assert program.manifest(3) == Command(("helm", "get", "manifest", "web", "--revision", "3", *WHERE))
     assert program.template(CHART, "{}\n") == Command(
         ("helm", "template", "web", "/p/chart", "--values", "-", "--skip-tests", "--namespace", "shop"), stdin="{}\n"
     )

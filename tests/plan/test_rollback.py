@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import PreflightError
-from deployer.model import Revision, Target
+from deployer.model import Job, Revision, Target
 from deployer.plan.rollback import last_good, rollback
 from deployer.plan.steps import Rollback
 
 TARGET = Target(Path("k"), "dev", "dev")
+JOB = Job("", "ann")
 
 
 def history(*revisions: str) -> tuple[Revision, ...]:
@@ -53,20 +54,20 @@ def test_last_good(revisions: tuple[str, ...], good: int | None) -> None:
     ],
 )
 def test_default_target(revisions: tuple[str, ...], to: int) -> None:
-    assert rollback("dev", "web", TARGET, history(*revisions), None).steps[0].deed == Rollback(to)
+    assert rollback("dev", "web", TARGET, history(*revisions), None, JOB).steps[0].deed == Rollback(to)
 
 
 @pytest.mark.parametrize("revisions", [("deployed",), ("failed", "deployed"), ("superseded", "deployed <1")])
 def test_nothing_to_go_back_to(revisions: tuple[str, ...]) -> None:
     with pytest.raises(PreflightError, match="no good revision before it"):
-        rollback("dev", "web", TARGET, history(*revisions), None)
+        rollback("dev", "web", TARGET, history(*revisions), None, JOB)
 
 
 def test_no_release() -> None:
     with pytest.raises(PreflightError, match="there is no release web"):
-        rollback("dev", "web", TARGET, (), None)
+        rollback("dev", "web", TARGET, (), None, JOB)
 
 
 def test_an_unknown_revision_is_refused() -> None:
     with pytest.raises(PreflightError, match="has no revision 7"):
-        rollback("dev", "web", TARGET, history("superseded", "deployed"), 7)
+        rollback("dev", "web", TARGET, history("superseded", "deployed"), 7, JOB)

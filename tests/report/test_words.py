@@ -5,7 +5,7 @@ from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
 from deployer.health.verdict import Verdict
-from deployer.model import Image, Revision, Target
+from deployer.model import Image, Job, Revision, Target
 from deployer.plan.rollback import rollback
 from deployer.plan.steps import Deed, Plan, Rollback, Upgrade
 from deployer.report import words
@@ -72,7 +72,7 @@ def test_deeds(deed: Deed, previous: int | None, image: Image | None, text: str)
 
 def test_the_plan_of_a_rollback() -> None:
     history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
-    made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None)
+    made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
     assert "  would put revision 1 back" in list(words.plan(made))
 
 
