@@ -58,7 +58,8 @@ class Helm:
         """Remove the release and its history; done when its objects are gone."""
         return self._command(
             *("uninstall", self.release, "--timeout", f"{timeout:.0f}s", "--cascade", "foreground"),
-            *self._waiting("workloads"),
+            # Helm 4.3's watcher takes what it has not looked at yet for gone (seen on a cluster).
+            "--wait=legacy" if self.major >= 4 else "--wait",
         )
 
     def template(self, chart: Path, values: str) -> Command:

@@ -49,7 +49,7 @@ def test_rollback(major: int, more: tuple[str, ...]) -> None:
     )
 
 
-@pytest.mark.parametrize(("major", "wait"), [(3, "--wait"), (4, "--wait=watcher")])
+@pytest.mark.parametrize(("major", "wait"), [(3, "--wait"), (4, "--wait=legacy")])
 def test_uninstall(major: int, wait: str) -> None:
     assert of(major).uninstall(timeout=90).argv == (
         *("helm", "uninstall", "web", "--timeout", "90s", "--cascade", "foreground", wait),
