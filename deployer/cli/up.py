@@ -10,6 +10,8 @@ from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
 from deployer.plan import values
+from deployer.plan.facts import Facts
+from deployer.plan.steps import Plan
 from deployer.plan.up import up as plan_up
 
 
@@ -43,11 +45,17 @@ def up(
                 if run.login
                 else None
             )
-            plan = plan_up(
-                env, run.profile, ready.facts, project=run.project, target=run.target, values=given, login=login
-            )
+
+            def made(facts: Facts) -> Plan:
+                return plan_up(
+                    env, run.profile, facts, project=run.project, target=run.target, values=given, login=login
+                )
+
+            plan = made(ready.facts)  # a guard says no before anybody is waited for
             if dry_run:
                 return show_plan(plan, run.mask, output)
-            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+            with run.lease(ready.cluster, "up", screen.tell) as lease:
+                ready = run.checks.anew(ready)
+                doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, lease, run.login)
+                result = execute(made(ready.facts), run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

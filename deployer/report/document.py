@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
@@ -77,6 +78,20 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
     }
 
 
+def unlock(environment: str, message: str, held: Holder | None, taken: bool) -> dict[str, Any]:
+    """A lease that was taken away, or nobody's."""
+    return {
+        "schema": SCHEMA,
+        "verb": "unlock",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "message": message,
+        "changed": taken,
+        "holder": dataclasses.asdict(held) if held else None,
+    }
+
+
 def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str, Any]:
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
@@ -119,7 +134,7 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "running": [dataclasses.asdict(running) for running in one.running],
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
-                "lock": dataclasses.asdict(one.lock) if one.lock else None,
+                "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
             }
             for name, one in found
         ],

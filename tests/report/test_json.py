@@ -10,12 +10,13 @@ from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Revision
 from deployer.plan.drift import Drift
 from deployer.report import document
 from deployer.rollout import Outcome
-from deployer.status import Lock, Running, Status
+from deployer.status import Running, Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
@@ -23,6 +24,19 @@ RUN = """
 schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
 warnings detail
 """
+
+
+HELD = Holder("1f", "ann", "up", "https://ci/1", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06.000000Z", 30.0)
+
+
+def test_unlock() -> None:
+    made = through(document.unlock("dev", "web in shop is free", HELD, True))
+    assert has(made, "schema verb environment outcome exitCode message changed holder")
+    assert made["holder"]["job"] == "https://ci/1"
+    assert through(document.unlock("dev", "nobody holds it", None, False))["holder"] is None
+
+
+HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09.0Z", 30.0)
 
 
 def has(made: dict[str, Any], keys: str) -> bool:
@@ -130,7 +144,7 @@ def test_status() -> None:
     here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), verdict=Verdict.HEALTHY)
     here = replace(here, judgements=(HEALTHY,))
     drifted = Drift("deployment/web", "spec.replicas", "2", "5")
-    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), lock=Lock("id", "ann"))
+    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
     found = [("dev", here), ("test", nothing), ("prod", wrong)]
@@ -140,12 +154,12 @@ def test_status() -> None:
     for one in (first, second):
         assert has(
             one,
-            "environment context namespace release wanted revision verdict workloads running drift unreadable lock",
+            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
         )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
     assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
-    assert first["lock"]["actor"] == "ann"
+    assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
 
