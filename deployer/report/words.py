@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
 from deployer.lock import Holder
+from deployer.plan.drift import Drift
 from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
-from deployer.status import Status
 
 
 def seconds(value: float) -> str:
@@ -69,6 +69,20 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
 
 
+def drift(one: Drift) -> str:
+    """One field that is not as the release says."""
+    if not one.field:
+        return f"{one.object} is missing"
+    place = f"{one.object} {one.field}"
+    if one.found is None:
+        return f"{place} is gone, and should be {one.wanted or 'empty'}"
+    if one.found == "differs":
+        return f"{place} differs"
+    if one.wanted is None:
+        return f"{place} was added: {one.found or 'empty'}"
+    return f"{place} is {one.found or 'empty'}, and should be {one.wanted or 'empty'}"
+
+
 def holder(held: Holder, silent: float | None) -> str:
     """Who holds a lease, and whether it seems to be alive."""
     sign = "" if silent is None else f", last sign of life {seconds(silent)} ago"
@@ -82,20 +96,6 @@ def unlocked(what: str, held: Holder | None, taken: bool) -> str:
     if not taken:
         return f"{what} was given back meanwhile"
     return f"{what} is free; {held.actor or 'somebody'} held it since {held.since}"
-
-
-def status(found: Status) -> Iterator[str]:
-    """One environment."""
-    where = f"{found.release} in {found.namespace} (context {found.context})"
-    if found.revision is None:
-        yield f"nothing released: {where}"
-        return
-    revision = found.revision
-    yield f"{found.verdict}: {where}, revision {revision.number} {revision.status}, {revision.updated[:19]}"
-    for judged in found.judgements:
-        yield f"  {judgement(judged)}"
-    for running in found.running:
-        yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
 
 
 def outcome(result: Result) -> Iterator[str]:

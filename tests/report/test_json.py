@@ -1,6 +1,7 @@
 """The JSON documents: their keys are a contract (docs/json-output.md)."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from deployer.health.verdict import Verdict
 from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Revision
+from deployer.plan.drift import Drift
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.status import Running, Status
@@ -32,6 +34,9 @@ def test_unlock() -> None:
     assert has(made, "schema verb environment outcome exitCode message changed holder")
     assert made["holder"]["job"] == "https://ci/1"
     assert through(document.unlock("dev", "nobody holds it", None, False))["holder"] is None
+
+
+HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09.0Z", 30.0)
 
 
 def has(made: dict[str, Any], keys: str) -> bool:
@@ -136,8 +141,10 @@ def test_verify() -> None:
 
 
 def test_status() -> None:
-    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), Verdict.HEALTHY, (HEALTHY,))
-    here = Status(**{**vars(here), "running": (Running("r/web:1", DIGEST, 2),)})
+    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), verdict=Verdict.HEALTHY)
+    here = replace(here, judgements=(HEALTHY,))
+    drifted = Drift("deployment/web", "spec.replicas", "2", "5")
+    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
     found = [("dev", here), ("test", nothing), ("prod", wrong)]
@@ -145,9 +152,14 @@ def test_status() -> None:
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
-        assert has(one, "environment context namespace release revision verdict workloads running")
+        assert has(
+            one,
+            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
+        )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
+    assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
+    assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
 
