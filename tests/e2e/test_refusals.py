@@ -162,9 +162,9 @@ CASES = [
     ),
     pytest.param(
         3,
-        ["no permission in namespace kube-public", "create secrets"],
+        ["no permission in namespace test", "create secrets"],
         None,
-        {"DEV_NAMESPACE": "kube-public"},
+        {"DEV_NAMESPACE": "test"},
         "dev",
         id="no permission",
     ),
