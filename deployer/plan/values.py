@@ -12,13 +12,23 @@ from deployer.values.assign import assign, keys
 from deployer.values.layers import Layer
 from deployer.values.merge import merge
 
+RUN = ("registry", "repository", "tag", "digest")
+"""What the image of a run says of `image`, whatever the layers below it say."""
+
 
 def effective(
     profile: Profile, secrets: Mapping[str, str], assignments: Sequence[str], decrypted: Sequence[Layer] = ()
 ) -> Values:
     """The profile's values (base, environment, value files), then the layers over them, then each `--set`."""
-    files = stack.everywhere(stack.ENVIRONMENT, profile.values, "the profile")
-    return stack.merged([files, *over(profile, secrets, decrypted), *assigned(assignments)])
+    return laid(profile.values, over(profile, secrets, decrypted), assigned(assignments))
+
+
+def laid(below: Values, over: Sequence[Layer], assigned: Sequence[Layer]) -> Values:
+    """Values under layers. What the image of a run says (`release`) counts over all but `--set`, so it is left out."""
+    given = stack.merged([stack.everywhere(stack.ENVIRONMENT, below, "the profile"), *over])
+    if isinstance(given.get("image"), Mapping):
+        given["image"] = {key: value for key, value in given["image"].items() if key not in RUN}
+    return stack.merged([stack.everywhere("", given, ""), *assigned])
 
 
 def over(profile: Profile, secrets: Mapping[str, str], decrypted: Sequence[Layer] = ()) -> tuple[Layer, ...]:

@@ -34,18 +34,20 @@ class Read:
     problems: tuple[str, ...]  # what the profile's shape does not allow, each with its place
     refusals: tuple[str, ...]  # a cluster or a namespace that it may not mean
 
+    def checked(self) -> Profile:
+        """The profile, where nothing is wrong with it. Raises UsageError that lists every problem."""
+        if self.lacks:
+            raise _unset(self.lacks)
+        problems = self.problems + self.refusals
+        if problems or self.profile is None:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise UsageError(problems[0] + more, detail=problems[1:])
+        return self.profile
+
 
 def load(project: Path, environment: str, variables: Mapping[str, str]) -> Profile:
     """The profile of an environment. Raises UsageError that lists every problem with file, line and key."""
-    found = sources(project, environment, variables)
-    if found.lacks:
-        raise _unset(found.lacks)
-    profile, problems = _validated(found, frozenset())
-    problems = problems or tuple(_refusals(found, environment, profile))
-    if problems or profile is None:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UsageError(problems[0] + more, detail=problems[1:])
-    return profile
+    return read(project, environment, variables).checked()
 
 
 def read(project: Path, environment: str, variables: Mapping[str, str]) -> Read:
@@ -54,8 +56,7 @@ def read(project: Path, environment: str, variables: Mapping[str, str]) -> Read:
     Raises UsageError for an environment that is not there, and for what is no YAML.
     """
     found = sources(project, environment, variables)
-    unset = {lack.name: STAND_IN for lack in found.lacks}
-    filled = sources(project, environment, {**variables, **unset}) if unset else found
+    filled = found.filled({**variables, **{lack.name: STAND_IN for lack in found.lacks}}) if found.lacks else found
     profile, problems = _validated(filled, frozenset(lack.keys for lack in found.lacks))
     return Read(profile, found.layers, found.lacks, problems, tuple(_refusals(filled, environment, profile)))
 
@@ -123,7 +124,9 @@ def _defaults(section: type[BaseModel]) -> dict[str, Any]:
             if dataclasses.is_dataclass(value):
                 value = {to_camel(one.name): getattr(value, one.name) for one in dataclasses.fields(value)}
             found[key] = str(value) if isinstance(value, Path) else value
-    return {key: value for key, value in found.items() if value not in (None, {}, [], ())}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in found.items() if value is not None
+    }
 
 
 def _without_nulls(data: Any) -> Any:

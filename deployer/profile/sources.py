@@ -1,7 +1,7 @@
 """The files of an environment as layers: base, environment, value files; references filled in, nothing judged yet."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,25 @@ class Lack:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file of an environment, and the section of the profile that it lies in."""
+
+    layer: str
+    section: tuple[str, ...]
+    document: Document
+
+
+@dataclass(frozen=True)
 class Sources:
     """The layers of one environment, weakest first, all in the profile's keys; and the variables they lack."""
 
+    files: tuple["File", ...]
     layers: tuple[Layer, ...]
-    lacks: tuple[Lack, ...] = ()
+    lacks: tuple[Lack, ...]
+
+    def filled(self, variables: Mapping[str, str]) -> "Sources":
+        """The same files with other variables."""
+        return _filled(self.files, variables)
 
     def place(self, keys: Keys) -> str:
         """`file:line` of the layer whose word counts at a key path."""
@@ -58,15 +72,13 @@ def sources(project: Path, environment: str, variables: Mapping[str, str]) -> So
             if names
             else f"there is no {FOLDER}/<name>.yaml in {project}; -C names the project folder",
         )
-    files = {stack.BASE: f"{FOLDER}/{BASE}.yaml", stack.ENVIRONMENT: f"{FOLDER}/{environment}.yaml"}
-    documents = [
-        (name, (), _read(project, Path(file)))
-        for name, file in files.items()
-        if name != stack.BASE or (project / file).exists()
-    ]
-    profile = _filled(documents, variables)
-    values = [(stack.FILE, (VALUES,), document) for document in _value_files(project, profile)]
-    return _filled([*documents, *values], variables)
+    profiles = tuple(
+        File(layer, (), _read(project, path))
+        for layer, name in ((stack.BASE, BASE), (stack.ENVIRONMENT, environment))
+        if (project / (path := Path(FOLDER) / f"{name}.yaml")).exists()
+    )
+    found = _filled(profiles, variables)
+    return _filled((*profiles, *_value_files(project, found)), variables)
 
 
 def nearest(word: str, words: Iterator[str] | tuple[str, ...]) -> str:
@@ -80,25 +92,23 @@ def dotted(keys: Keys) -> str:
     return ".".join(map(str, keys))
 
 
-def _filled(documents: Sequence[tuple[str, tuple[str, ...], Document]], variables: Mapping[str, str]) -> Sources:
-    """Layers from (name, section, document); a reference that a stronger layer hides is not missed."""
-    filled = [
-        interpolate(document.data, variables, quoted=document.quoted.__contains__) for _, _, document in documents
-    ]
-    layers = [
-        stack.document(name, document, data).under(*section)
-        for (name, section, document), data in zip(documents, filled, strict=True)
-    ]
-    lacks = [
+def _filled(files: tuple[File, ...], variables: Mapping[str, str]) -> Sources:
+    """Every reference filled in; one that a stronger layer hides is not missed."""
+    filled = [interpolate(one.document.data, variables, quoted=one.document.quoted.__contains__) for one in files]
+    layers = tuple(
+        stack.document(one.layer, one.document, data).under(*one.section)
+        for one, data in zip(files, filled, strict=True)
+    )
+    lacks = tuple(
         Lack(layers[index].place(keys), keys, one.name, one.message)
-        for index, ((_, section, _), data) in enumerate(zip(documents, filled, strict=True))
+        for index, (file, data) in enumerate(zip(files, filled, strict=True))
         for one in data.missing
-        if stack.counts(layers, index, keys := (*section, *one.keys))
-    ]
-    return Sources(tuple(layers), tuple(lacks))
+        if stack.counts(layers, index, keys := (*file.section, *one.keys))
+    )
+    return Sources(files, layers, lacks)
 
 
-def _value_files(project: Path, profile: Sources) -> Iterator[Document]:
+def _value_files(project: Path, profile: Sources) -> Iterator[File]:
     data: Any = stack.merged(profile.layers).get("valueFiles")
     lacking = {lack.keys for lack in profile.lacks}
     for index, name in enumerate(data if isinstance(data, list) else ()):
@@ -110,7 +120,7 @@ def _value_files(project: Path, profile: Sources) -> Iterator[Document]:
                 f"{profile.place(keys)}: there is no value file {name}",
                 hint=f"valueFiles are relative to the project folder {project}",
             )
-        yield _read(project, Path(name))
+        yield File(stack.FILE, (VALUES,), _read(project, Path(name)))
 
 
 def _read(project: Path, path: Path) -> Document:

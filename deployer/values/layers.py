@@ -96,7 +96,7 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 def leaves(layers: Sequence[Layer]) -> tuple[Leaf, ...]:
     """Every effective value of the layers, weakest first, with where it comes from; in the merged data's order."""
-    return tuple(_leaf(layers, keys) for keys in paths(merged(layers)))
+    return tuple(leaf(layers, keys) for keys in paths(merged(layers)))
 
 
 def paths(data: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -134,7 +134,8 @@ def _has(data: Any, keys: Keys) -> bool:
     return True
 
 
-def _leaf(layers: Sequence[Layer], keys: tuple[str, ...]) -> Leaf:
+def leaf(layers: Sequence[Layer], keys: tuple[str, ...]) -> Leaf:
+    """What counts at a key path that some layer has, and what it hides."""
     said = [origin for layer in reversed(layers) for origin in _said(layer, keys)]
     return Leaf(keys, said[0], tuple(said[1:]))
 
