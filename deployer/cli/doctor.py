@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deployer.cli import options
 from deployer.cli.session import answering, echo, session
+from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode
 from deployer.plan import values
 from deployer.report import document
@@ -33,7 +34,7 @@ def doctor(
             states[name] = error.message
     code = ExitCode.PREFLIGHT if failed else ExitCode.OK
     if output is options.Output.JSON:
-        echo(document.text(document.doctor(env, states, code)), run.mask)
+        answer(document.doctor(env, states, code), run.mask)
         return int(code)
     for name, state in states.items():
         echo(f"{'✓' if state == 'ok' else '✗'} {name:<12} {state}", run.mask)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from deployer import credentials, dockerconfig
 from deployer.checks import Checks
 from deployer.cli.options import Output
+from deployer.cli.streams import answer, bare, hide
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
@@ -117,10 +118,11 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
 
 def show(result: Result, mask: Mask, output: Output) -> int:
     """The answer on stdout, annotations for CI on stderr; the exit code."""
+    result = mask.through(result)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
-        echo(document.text(document.result(result)), mask)
+        answer(document.result(result), mask)
     else:
         for line in words.outcome(result):
             echo(line, mask)
@@ -129,8 +131,10 @@ def show(result: Result, mask: Mask, output: Output) -> int:
 
 def show_plan(plan: Plan, mask: Mask, output: Output) -> int:
     """What would be done, on stdout."""
-    text = document.text(document.plan(plan)) if output is Output.JSON else "\n".join(words.plan(plan))
-    echo(text, mask)
+    if output is Output.JSON:
+        answer(document.plan(plan), mask)
+    else:
+        echo("\n".join(words.plan(plan)), mask)
     return int(ExitCode.OK)
 
 
@@ -146,5 +150,5 @@ def answering(verb: str, environment: str | None, output: Output) -> Iterator[No
         yield
     except DeployError as error:
         if output is Output.JSON:
-            print(document.text(document.error(verb, environment, error)))  # noqa: T201
+            answer(document.error(verb, environment, error), Mask())
         raise

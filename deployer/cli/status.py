@@ -10,6 +10,7 @@ from deployer import profile
 from deployer import status as statuses
 from deployer.cli import options
 from deployer.cli.session import answering, echo, session
+from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
@@ -47,7 +48,7 @@ def status(
         found = list(pool.map(lambda name: _look(project, name, env_file), names))
     code = max((_code(one) for one in found), default=ExitCode.OK)
     if output is options.Output.JSON:
-        echo(document.text(document.status(list(zip(names, found, strict=True)), code)), Mask())
+        answer(document.status(list(zip(names, found, strict=True)), code), Mask())
         return int(code)
     for name, one in zip(names, found, strict=True):
         lines = words.error(one) if isinstance(one, DeployError) else words.status(one)

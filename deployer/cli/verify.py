@@ -9,6 +9,7 @@ import typer
 from deployer import cluster, release, rollout
 from deployer.cli import options
 from deployer.cli.session import answering, echo, limit, teller
+from deployer.cli.streams import answer
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.limits import Limits
@@ -70,7 +71,7 @@ def verify(
             screen.tell(Diagnosed(found.diagnosis))
     code = CODES[found.verdict]
     if output is options.Output.JSON:
-        echo(document.text(document.verify(found, code)), mask)
+        answer(document.verify(found, code), mask)
     else:
         echo(f"{found.verdict}: {found.headline if code else '; '.join(map(words.judgement, found.judgements))}", mask)
     return int(code)
