@@ -1,22 +1,25 @@
 """What every verb needs first: the profile, its variables, the programs, and somebody who tells."""
 
+import base64
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import credentials, dockerconfig
+from deployer import credentials, dockerconfig, sops
 from deployer.checks import Checks
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
-from deployer.model import Target
+from deployer.model import Target, Values
+from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -24,6 +27,7 @@ from deployer.profile.schema import seconds
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Result
+from deployer.sops import Opened, Sops
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -41,6 +45,13 @@ class Session:
     login: Login | None
     secrets: dict[str, str]  # path in the values: secret
     mask: Mask
+    opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+
+    def values(self, assignments: Sequence[str]) -> Values:
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        if isinstance(self.opened, DeployError):
+            raise self.opened
+        return values.effective(self.profile, [one.document.data for one in self.opened], self.secrets, assignments)
 
     @property
     def checks(self) -> Checks:
@@ -64,8 +75,15 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
     kubeconfig = Path(profile.target.kubeconfig).expanduser()
-    mask = Mask([*secrets.values(), *([login.password] if login else [])])
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
+    opened = _opened(project, environment, profile, known)
+    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    if login:
+        mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if not isinstance(opened, DeployError):
+        mask.learn(secret for one in opened for secret in one.secrets)
+    hide(mask.known)
+    _tell_ci(mask)
+    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
         environ = dict(os.environ)
         if login:
@@ -80,7 +98,25 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             login=login,
             secrets=secrets,
             mask=mask,
+            opened=opened,
         )
+
+
+def _opened(
+    project: Path, environment: str, profile: Profile, known: Mapping[str, str]
+) -> tuple[Opened, ...] | DeployError:
+    door = Sops(profile.tools.sops, Programs({**os.environ, **sops.keys(known)}), project)
+    try:
+        return door.open(sops.files(project, environment, profile.secret_files))
+    except DeployError as error:
+        return error
+
+
+def _tell_ci(mask: Mask) -> None:
+    """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
+    if not stat.S_ISREG(os.fstat(2).st_mode):
+        for line in annotations.masks(mask.known, os.environ):
+            print(line, file=bare(sys.stderr), flush=True)
 
 
 @contextmanager

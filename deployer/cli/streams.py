@@ -8,7 +8,6 @@ from typing import Any, TextIO, cast
 from deployer.mask import Mask
 from deployer.report import document
 
-
 OURS = ("schema", "verb", "outcome")
 """Words of a document that are never anybody's secret, whatever a secret looks like."""
 
@@ -63,4 +62,4 @@ def answer(made: Mapping[str, Any], mask: Mask) -> None:
     if isinstance(sys.stdout, Hiding):
         shown = sys.stdout.mask.through(shown)
     ours = {key: made[key] for key in OURS if key in made}
-    print(document.text({**shown, **ours}), file=bare(sys.stdout), flush=True)  # noqa: T201
+    print(document.text({**shown, **ours}), file=bare(sys.stdout), flush=True)

@@ -12,9 +12,11 @@ from deployer.values.assign import assign, keys
 from deployer.values.merge import merge
 
 
-def effective(profile: Profile, secrets: Mapping[str, str], assignments: Sequence[str]) -> Values:
-    """The profile's values, then its secrets (path in the values: secret), then each `--set`."""
-    layers = [nest(path, value) for path, value in secrets.items()] + [assign(text) for text in assignments]
+def effective(
+    profile: Profile, opened: Sequence[Values], secrets: Mapping[str, str], assignments: Sequence[str]
+) -> Values:
+    """The profile's values, then its decrypted files, its secrets (path in the values: secret), each `--set`."""
+    layers = [*opened, *(nest(path, value) for path, value in secrets.items()), *map(assign, assignments)]
     return reduce(merge, layers, merge({}, profile.values))
 
 

@@ -119,6 +119,7 @@ class Tools(_Section):
 
     helm: str = Field("helm", description="helm 3 or 4: a name on PATH, or a path")
     docker: str = Field("docker", description="the docker CLI: a name on PATH, or a path")
+    sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
 class Profile(_Section):
@@ -134,5 +135,8 @@ class Profile(_Section):
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(
         default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"
+    )
+    secret_files: tuple[Path, ...] = Field(
+        (), description="more files that sops encrypted, over environments/<env>.secrets.yaml, the last one on top"
     )
     values: dict[str, Any] = Field(default_factory=dict, description="Helm values of the chart")

@@ -48,13 +48,19 @@ def test_layers(
     values: dict[str, Any], secrets: dict[str, str], assignments: list[str], expected: dict[str, Any]
 ) -> None:
     made = profile(values)
-    assert effective(made, secrets, assignments) == expected
+    assert effective(made, [], secrets, assignments) == expected
     assert made.values == values
+
+
+def test_decrypted_files_lie_between_the_profile_and_the_secrets_by_name() -> None:
+    opened = [{"a": {"b": 2, "c": 2, "d": 2}}, {"a": {"c": 3}}]
+    made = effective(profile({"a": {"b": 1, "z": 1}}), opened, {"a.d": "4"}, ["a.e=5"])
+    assert made == {"a": {"z": 1, "b": 2, "c": 3, "d": "4", "e": 5}}
 
 
 def test_a_wrong_assignment() -> None:
     with pytest.raises(UsageError, match="the form is key"):
-        effective(profile({}), {}, ["a"])
+        effective(profile({}), [], {}, ["a"])
 
 
 def test_nest() -> None:

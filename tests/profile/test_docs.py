@@ -26,13 +26,16 @@ def rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
                 yield f"| {key}.{to_camel(one.name)} | {unit} | {one.default} | see docs/health.md |"
         else:
             default = "required" if field.is_required() else field.get_default(call_default_factory=True)
-            yield f"| {key} | {_kind(kind)} | {'' if default in (None, {}) else default} | {field.description or ''} |"
+            shown = "" if default in (None, {}, ()) else default
+            yield f"| {key} | {_kind(kind)} | {shown} | {field.description or ''} |"
 
 
 def _kind(kind: Any) -> str:
     inner = [one for one in get_args(kind) if one is not type(None)]
     if getattr(kind, "__origin__", None) is dict:
         return "map"
+    if getattr(kind, "__origin__", None) is tuple:
+        return "list"
     if inner and all(isinstance(one, str) for one in inner):
         return ", ".join(inner)
     return {"Path": "path", "str": "text", "bool": "true, false", "int": "number", "float": "duration"}.get(
