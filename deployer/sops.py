@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from deployer.commands import sops
-from deployer.errors import DeployError, PreflightError, UsageError
+from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.process import ProgramFailed, Programs
-from deployer.profile.load import BASE, FOLDER
+from deployer.profile.load import BASE, FOLDER, environments, nearest
 from deployer.values.document import Document, parse
-from deployer.values.sealed import Rule, Sealed, rule, sealed
+from deployer.values.interpolate import interpolate
+from deployer.values.merge import merge
+from deployer.values.sealed import Rule, Sealed, faults, rule, sealed
 
 KEYS = "SOPS_AGE_"
 """What the names of variables that lead to an age key begin with."""
@@ -27,6 +29,8 @@ ALTERED = {
 }
 """Exit codes of sops for a file that somebody else wrote."""
 
+SET = "set it in the job or in .env"
+
 NO_KEY = 128
 """Its exit code where no key fits."""
 
@@ -37,6 +41,20 @@ class Opened:
 
     document: Document = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found out about one file."""
+
+    path: Path
+    recipients: tuple[str, ...]
+    problems: tuple[DeployError, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the worst problem."""
+        return max((ExitCode(one.exit_code) for one in self.problems), default=ExitCode.OK)
 
 
 @dataclass(frozen=True)
@@ -92,6 +110,27 @@ class Sops:
             return None
         config = folder / ".sops.yaml"
         return rule(parse(config, config.read_text(encoding="utf-8")), whole.relative_to(folder).as_posix())
+
+    def check(self, path: Path) -> Checked:
+        """Everything that is wrong with a file; raises nothing that a file is to blame for."""
+        problems: list[DeployError] = []
+        try:
+            file = self.read(path)
+        except UsageError as error:
+            return Checked(path, (), (error,))
+        try:
+            self.decrypt(file)
+        except DeployError as error:
+            problems.append(error)
+        try:
+            under = self.rule(path)
+            if under is None:
+                problems.append(UsageError(f"no creation rule of .sops.yaml covers {path}"))
+            else:
+                problems += map(UsageError, faults(file, under))
+        except UsageError as error:
+            problems.append(error)
+        return Checked(path, tuple(sorted(file.recipients)), tuple(problems))
 
     def rotate(self, path: Path) -> None:
         """Encrypt a file for the recipients of .sops.yaml, under a new data key. Raises as `open` does."""
@@ -162,6 +201,31 @@ class Sops:
     def _folders(self) -> tuple[Path, ...]:
         here = self.project.resolve()
         return (here, *here.parents)
+
+
+def of(
+    project: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[Sops, tuple[Path, ...]]:
+    """sops as an environment names it, and the environment's files, from as much of the profile as that needs.
+
+    Who looks after secrets need not have the variables of a release. Raises UsageError where a file is wrong, or there
+    is no such environment; the base is one here.
+    """
+    names = (*environments(project), BASE)
+    if environment not in names:
+        raise UsageError(
+            f"unknown environment `{environment}`{nearest(environment, names)}", hint=f"here are: {', '.join(names)}"
+        )
+    data: dict[str, Any] = {}
+    for path in dict.fromkeys(project / FOLDER / f"{name}.yaml" for name in (BASE, environment)):
+        if path.exists():
+            data = merge(data, parse(path.relative_to(project), path.read_text(encoding="utf-8")).data)
+    part = {"sops": (data.get("tools") or {}).get("sops") or "sops", "files": data.get("secretFiles") or []}
+    part, missing = interpolate(part, variables, quoted=lambda keys: True)
+    if missing:
+        raise UsageError(f"variable not set: {', '.join(sorted({name for _, name in missing}))}", hint=SET)
+    door = Sops(str(part["sops"]), Programs({**environ, **keys(variables)}), project)
+    return door, files(project, environment, [Path(str(one)) for one in part["files"]])
 
 
 def files(project: Path, environment: str, more: Sequence[Path]) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import doctor, rollback, status, streams, up, verify
+from deployer.cli import doctor, rollback, secrets, status, streams, up, verify
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.mask import Mask
 from deployer.report import document, words
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 for verb in (up, status, rollback, verify, doctor):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+app.add_typer(secrets.app, name="secrets")
 
 
 def _version(wanted: bool) -> None:

@@ -53,6 +53,11 @@ class Session:
             raise self.opened
         return values.effective(self.profile, [one.document.data for one in self.opened], self.secrets, assignments)
 
+    def learn(self, secrets: Sequence[str]) -> None:
+        """Hide these too, wherever the run writes."""
+        self.mask.learn(secrets)
+        hide(secrets)
+
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""

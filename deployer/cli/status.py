@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployer import profile
+from deployer import evidence, profile
 from deployer import status as statuses
 from deployer.cli import options
 from deployer.cli.session import answering, echo, session
@@ -62,6 +62,7 @@ def _look(project: Path, name: str, env_file: Path | None) -> statuses.Status | 
     try:
         with session(project, name, env_file) as run:
             helm, cluster, history = run.checks.for_rollback()
+            run.learn(evidence.secrets(cluster, run.target.namespace))
             return statuses.look(name, run.programs, helm, cluster, history, run.profile.health)
     except DeployError as error:
         return error

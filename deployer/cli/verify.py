@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from deployer import cluster, release, rollout
+from deployer import cluster, evidence, release, rollout
 from deployer.cli import options
 from deployer.cli.session import answering, echo, limit, teller
-from deployer.cli.streams import answer
+from deployer.cli.streams import answer, hide
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.limits import Limits
@@ -59,6 +59,9 @@ def verify(
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
+        secrets = evidence.secrets(door, namespace)
+        mask.learn(secrets)
+        hide(secrets)
         since = door.server_time()
         wanted = _wanted(workloads or [], named, Target(file, context, namespace))
         try:
