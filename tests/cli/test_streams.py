@@ -70,7 +70,8 @@ def test_a_traceback_shows_no_secret(
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments/dev.yaml").write_text(
         "target: {kubeconfig: none, context: dev, namespace: dev}\n"
-        "registry: {url: '127.0.0.1:1'}\nimage: {repository: web}\nrelease: {name: web}\nsecrets: {secret.token: TOKEN}\n"
+        "registry: {url: 127.0.0.1:1}\nimage: {repository: web}\nrelease: {name: web}\n"
+        "secrets: {secret.token: TOKEN}\n"
     )
     monkeypatch.setenv("TOKEN", SECRET)
     monkeypatch.setenv("DEPLOY_DEBUG", "1")
