@@ -58,16 +58,15 @@ class Status:
     silent: float | None = None  # seconds since the holder's last sign of life
 
 
-def look(environment: str, checks: Checks) -> Status:
+def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
     """The state of a release, judged by one look; independent questions go out side by side.
 
-    Raises PreflightError where the cluster cannot be asked at all, and ClusterError where it stops answering.
+    Raises ClusterError where the cluster does not answer.
     """
     target, profile = checks.target, checks.profile
     namespace, name = target.namespace, profile.release.name
     with ThreadPoolExecutor(6) as pool:
         wish = pool.submit(_wanted, checks)
-        cluster = checks.cluster()
         lease = pool.submit(_lease, cluster, namespace, name)
         records = pool.submit(record.read, cluster, namespace, name)
         stored = storage.history(cluster, namespace, name)

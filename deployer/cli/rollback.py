@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from deployer import evidence
 from deployer.cli import options
 from deployer.cli.session import answering, session, show, teller
 from deployer.execute import Doors, execute
@@ -27,6 +28,7 @@ def rollback(
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         with teller(run.mask, output, verbose=verbose) as screen:
             helm, cluster, _ = run.checks.for_rollback()
+            run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
             with run.lease(cluster, "rollback", screen.tell) as lease:
                 history = run.checks.history(cluster)
                 plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)

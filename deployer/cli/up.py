@@ -9,7 +9,6 @@ from deployer.cli import options
 from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
-from deployer.plan import values
 from deployer.plan.facts import Facts
 from deployer.plan.steps import Plan
 from deployer.plan.up import up as plan_up
@@ -37,7 +36,7 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
-        given = values.effective(run.profile, run.secrets, assignments or [])
+        given = run.values(assignments or [])
         with teller(run.mask, output, verbose=verbose) as screen:
             ready = run.checks.for_release(given, tag)
             login = (

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
@@ -13,6 +14,7 @@ from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
+from deployer.sops import Checked
 from deployer.status import Status
 from deployer.values.layers import Leaf, Origin
 
@@ -178,6 +180,38 @@ def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str,
         "environments": [left, right],
         "differences": [
             {"key": shown(one.keys), left: one.left and _leaf(one.left), right: one.right and _leaf(one.right)}
+            for one in found
+        ],
+    }
+
+
+def sealed(verb: str, environment: str, files: Sequence[Path], *, changed: bool) -> dict[str, Any]:
+    """Encrypted files that were written, or left as they were."""
+    return {
+        "schema": SCHEMA,
+        "verb": verb,
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "changed": changed,
+        "files": [{"file": str(file)} for file in files],
+    }
+
+
+def checked(environment: str | None, found: Sequence[Checked], code: ExitCode) -> dict[str, Any]:
+    """Encrypted files, and what is wrong with each."""
+    return {
+        "schema": SCHEMA,
+        "verb": "secrets check",
+        "environment": environment,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "files": [
+            {
+                "file": str(one.path),
+                "recipients": list(one.recipients),
+                "problems": [{"message": bad.message, "hint": bad.hint} for bad in one.problems],
+            }
             for one in found
         ],
     }
