@@ -268,6 +268,8 @@ class Watch:
                 name = (process / "comm").read_text().strip()
                 if (process.name, name) in self.known:
                     continue
+                if "kubepods" in (process / "cgroup").read_text():  # the pods, which are to have it
+                    continue
                 arguments, environ = ((process / what).read_bytes() for what in ("cmdline", "environ"))
             except OSError:  # it has ended
                 continue
