@@ -73,13 +73,13 @@ def collect(
     return diagnosis.diagnose(judgement, snapshot, since=since, events=events, logs=logs, missing=tuple(missing))
 
 
-def secrets(cluster: Cluster, namespace: str) -> tuple[str, ...]:
+def secrets(cluster: Cluster, namespace: str, labels: str | None = None) -> tuple[str, ...]:
     """What the namespace's Secrets hold: who has no profile, or an old revision before him, has to hide that.
 
     Texts of 8 to 4096 characters, as many as 100 of them; nothing where Secrets may not be read.
     """
     try:
-        items, _ = cluster.list(path("Secret", namespace), field_selector="type=Opaque")
+        items, _ = cluster.list(path("Secret", namespace), label_selector=labels, field_selector="type=Opaque")
     except ClusterError:
         return ()
     found: list[str] = []

@@ -17,7 +17,7 @@ from deployer.values.document import Document, parse
 from deployer.values.interpolate import Filled, interpolate
 from deployer.values.layers import Layer
 from deployer.values.merge import merge
-from deployer.values.sealed import Rule, Sealed, faults, rule, sealed
+from deployer.values.sealed import Rule, Sealed, faults, plain, rule, sealed
 
 KEYS = "SOPS_AGE_"
 """What the names of variables that lead to an age key begin with."""
@@ -30,6 +30,8 @@ ALTERED = {
     52: "its MAC is gone",
 }
 """Exit codes of sops for a file that somebody else wrote."""
+
+MEND = "put it back as it was in git, and change it with `deploy secrets edit` only"
 
 SET = "set it in the job or in .env"
 
@@ -94,6 +96,8 @@ class Sops:
 
     def decrypt(self, file: Sealed) -> Opened:
         """One file, decrypted. Raises as `open` does."""
+        if where := next(plain(file, Rule(file.metadata)), None):
+            raise UsageError(f"{where} is plain: it was altered after sops wrote the file", hint=MEND)
         try:
             text = self.programs.read(sops.decrypt(self.program, self.project, file.path))
         except ProgramFailed as error:
@@ -184,7 +188,7 @@ class Sops:
         if code in ALTERED:
             return UsageError(
                 f"{path} was altered after sops wrote it: {ALTERED[code]}",
-                hint="put it back as it was in git, and change it with `deploy secrets edit` only",
+                hint=MEND,
             )
         if code == NO_KEY:
             return PreflightError(

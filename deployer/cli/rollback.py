@@ -8,9 +8,11 @@ import typer
 from deployer import evidence
 from deployer.cli import options
 from deployer.cli.session import answering, session, show, teller
+from deployer.errors import DeployError
 from deployer.execute import Doors, execute
 from deployer.plan.rollback import rollback as plan_rollback
 from deployer.registry import Registry
+from deployer.result import Notice, Severity
 
 
 def rollback(
@@ -28,6 +30,8 @@ def rollback(
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         with teller(run.mask, output, verbose=verbose) as screen:
             helm, cluster, _ = run.checks.for_rollback()
+            if isinstance(run.opened, DeployError):
+                screen.tell(Notice(f"{run.opened.message}; a rollback does without", Severity.WARNING))
             run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
             with run.lease(cluster, "rollback", screen.tell) as lease:
                 history = run.checks.history(cluster)

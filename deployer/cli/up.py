@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from deployer import evidence
 from deployer.cli import options
 from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
@@ -39,6 +40,9 @@ def up(
         given = run.values(assignments or [])
         with teller(run.mask, output, verbose=verbose) as screen:
             ready = run.checks.for_release(given, tag)
+            # The revision before this one may have had others, and its pods come back when this one fails.
+            mine = f"app.kubernetes.io/instance={run.profile.release.name}"
+            run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
             login = (
                 docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
                 if run.login

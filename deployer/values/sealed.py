@@ -100,18 +100,22 @@ def rule(config: Document, path: str) -> Rule | None:
 
 def faults(file: Sealed, under: Rule) -> Iterator[str]:
     """What is not as the rule wants it: values that are plain, recipients too many or too few."""
-    if not any(key in under.settings for key in UNCHECKED):
-        wanted = _picked(under)
-        for keys, value in leaves(file.document.data):
-            if value not in ("", None) and not _encrypted(value) and wanted(keys):  # sops leaves these two as they are
-                yield (
-                    f"{file.path}:{file.document.line(keys)}: {'.'.join(map(str, keys))} is plain, "
-                    "and .sops.yaml wants it encrypted"
-                )
+    for where in plain(file, under):
+        yield f"{where} is plain, and .sops.yaml wants it encrypted"
     for one in sorted(file.recipients - under.recipients):
         yield f"{file.path}: {one} can read it, and is no recipient in .sops.yaml"
     for one in sorted(under.recipients - file.recipients):
         yield f"{file.path}: {one} cannot read it, and is a recipient in .sops.yaml"
+
+
+def plain(file: Sealed, under: Rule) -> Iterator[str]:
+    """Where a value stands that is to be encrypted and is not; what a file's metadata say is a rule too."""
+    if any(key in under.settings for key in UNCHECKED):
+        return
+    wanted = _picked(under)
+    for keys, value in leaves(file.document.data):
+        if value not in ("", None) and not _encrypted(value) and wanted(keys):  # sops leaves these two as they are
+            yield f"{file.path}:{file.document.line(keys)}: {'.'.join(map(str, keys))}"
 
 
 def leaves(data: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
