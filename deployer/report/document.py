@@ -7,6 +7,8 @@ from typing import Any
 
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
+from deployer.model import Revision
+from deployer.plan.figures import Figures
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
@@ -141,6 +143,26 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
     }
 
 
+def history(
+    environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
+) -> dict[str, Any]:
+    """The revisions, oldest first; `release`: name, namespace, context."""
+    name, namespace, context = release
+    return {
+        "schema": SCHEMA,
+        "verb": "history",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "release": {"name": name, "namespace": namespace, "context": context},
+        "revisions": [
+            dataclasses.asdict(one) | {"rollbackTo": one.origin if one.origin != one.number else None}
+            for one in revisions
+        ],
+        "figures": {_camel(key): value for key, value in dataclasses.asdict(counted).items()},
+    }
+
+
 def text(document: dict[str, Any]) -> str:
     """The document as people can read it too."""
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
@@ -148,3 +170,8 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))
