@@ -1,14 +1,12 @@
 """The one loop where a plan becomes deeds: the only part that changes the world."""
 
-import base64
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, record, release, rollout, storage
+from deployer import beside, pullsecret, record, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -23,7 +21,7 @@ from deployer.errors import (
 )
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
-from deployer.model import Image, Rendered, Values
+from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
@@ -37,9 +35,9 @@ class Doors:
     """The outside worlds of a run."""
 
     programs: Programs
-    helm: Helm
     cluster: Cluster
     registry: Registry
+    helm: Helm | None = None  # None where nothing is released: then it was not asked for
     login: Login | None = None
 
 
@@ -53,6 +51,7 @@ class _Run:
     doors: Doors
     tell: Callable[[Event], None]
     image: Image | None
+    record: Record  # the facts of what is being released
     revision: int | None = None
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
@@ -67,7 +66,9 @@ class _Run:
 
 def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
     """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
-    run = _Run(plan, profile, project, doors, tell, plan.image)
+    run = _Run(plan, profile, project, doors, tell, plan.image, plan.record)
+    if plan.kept:
+        run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
     error: DeployError | None = None
@@ -99,6 +100,8 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
 
 def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
     """Run steps; neighbours with one stage name are one stage to people."""
+    if not steps:
+        return
     stage, began, note = "", 0.0, ""
     try:
         for step in steps:
@@ -135,6 +138,7 @@ def _do(run: _Run, step: Step) -> str:
             if digest is None:
                 raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
             run.image = replace(image, digest=digest)
+            run.record = replace(run.record, image=run.image.reference)
             return digest
         case PullSecret(name):
             _pull_secret(run, name)
@@ -156,6 +160,7 @@ def _do(run: _Run, step: Step) -> str:
 
 def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     assert run.image is not None
+    assert run.doors.helm is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
     text = values.text(values.release(given, run.image, pull_secret))
     settings = run.profile.release
@@ -192,6 +197,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
 
 def _rollback(run: _Run, stage: str, revision: int) -> str:
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
+    assert helm is not None
     run.since = run.doors.cluster.server_time()
     command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
     run.changed = True
@@ -249,10 +255,9 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
             run.plan.release,
             run.revision,
             replace(
-                run.plan.record,
+                run.record,
                 verdict=str(outcome.verdict),
                 cause=cause,
-                image=run.image.reference if run.image else run.plan.record.image,
                 began=_utc(run.doors.cluster.server_time() - seconds),
                 seconds=round(seconds, 1),
             ),
@@ -294,6 +299,7 @@ def _recover(run: _Run) -> int | None:
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
+    run.record = plan.restores
     try:
         _steps(run, plan.recovery)
         return good
@@ -345,6 +351,8 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
 
 def _healthy(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
+    if run.plan.kept:
+        return f"{name} is unchanged: healthy at revision {run.revision}"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 
@@ -352,17 +360,5 @@ def _healthy(run: _Run) -> str:
 def _pull_secret(run: _Run, name: str) -> None:
     login, namespace = run.doors.login, run.plan.target.namespace
     assert login is not None
-    host = run.doors.registry.url.partition("/")[0]
-    pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-    config = json.dumps({"auths": {host: {"username": login.username, "password": login.password, "auth": pair}}})
-    run.doors.cluster.apply(
-        path("Secret", namespace, name),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "deploy"}},
-            "type": "kubernetes.io/dockerconfigjson",
-            "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
-        },
-    )
+    pullsecret.apply(run.doors.cluster, namespace, name, run.doors.registry.url, login)
     run.tell(Notice(f"image pull secret {name} is up to date in {namespace}"))

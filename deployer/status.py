@@ -1,17 +1,14 @@
 """What an environment runs now: helm's record, the pods, their health. Reads only."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer import release, rollout, storage, watch
-from deployer.cluster import Cluster, Forbidden, NotFound, path
+from deployer import release, storage, watch
+from deployer.cluster import Cluster, NotFound, path
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
 from deployer.model import Revision, Target
-
-STANDING = 120.0
-"""A look has no past: what is seen is judged as if it had stood like this for so many seconds."""
+from deployer.standing import judged, snapshot
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,7 @@ def look(
         for workload in workloads
         if workload not in there
     ]
-    for workload in there:
-        judge = rollout.judging(workload, now - STANDING, limits)
-        judge(seen, now - STANDING)
-        judgements.append(judge(seen, now))
+    judgements.extend(judged(seen, there, now, limits))
     return Status(
         environment,
         target.context,
@@ -67,30 +61,6 @@ def look(
         tuple(judgements),
         _running(seen),
     )
-
-
-def snapshot(cluster: Cluster, selection: watch.Selection) -> Snapshot:
-    """Everything of a selection, listed once. What may not be read is told as unreadable."""
-    with ThreadPoolExecutor(8) as pool:
-        lists = {
-            source: pool.submit(
-                cluster.list,
-                path(source.kind, selection.namespace),
-                label_selector=source.labels,
-                field_selector=source.fields,
-            )
-            for source in selection.sources
-        }
-    objects: dict[str, dict[str, dict[str, object]]] = {}
-    unreadable = set()
-    for source, found in lists.items():
-        try:
-            items, _ = found.result()
-        except Forbidden:
-            unreadable.add(source.kind)
-            continue
-        objects.setdefault(source.kind, {}).update({item["metadata"]["uid"]: item for item in items})
-    return Snapshot(objects, frozenset(unreadable))
 
 
 def _exists(cluster: Cluster, namespace: str, workload: Workload) -> bool:

@@ -28,6 +28,6 @@ def rollback(
         with teller(run.mask, output, verbose=verbose) as screen:
             helm, cluster, history = run.checks.for_rollback()
             plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
-            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
