@@ -1,14 +1,32 @@
-"""What an environment runs now: helm's record, the pods, their health. Reads only."""
+"""What an environment runs now: what the profile wants, helm's record, the pods, their health, drift. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
-from deployer import release, storage, watch
-from deployer.cluster import Cluster, NotFound, path
+from deployer import record, release, source, storage, watch
+from deployer.checks import Checks
+from deployer.cluster import Cluster, ClusterError, Forbidden, NotFound, path
+from deployer.cluster.manifest import fetch
+from deployer.errors import DeployError
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
-from deployer.model import Revision, Target
+from deployer.model import Revision
+from deployer.plan.drift import Drift, drift
+from deployer.plan.tag import tag
+from deployer.profile import Profile
 from deployer.standing import judged, snapshot
+from deployer.values.document import objects
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the profile asks for, as far as files and git can tell."""
+
+    image: str  # registry/repository:tag that an `up` would deploy now; empty where git cannot name it
+    why: str = ""  # why not
+    replicas: str = ""  # "2", or "2 to 5" under an autoscaler; empty where the values do not say
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,18 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Lock:
+    """Who holds the release's lease."""
+
+    holder: str  # one word a run
+    actor: str = ""
+    verb: str = ""
+    job: str = ""  # URL of the CI job
+    since: str = ""  # RFC 3339, UTC
+    expired: bool = False  # it was not renewed in its time: its holder is gone
+
+
+@dataclass(frozen=True)
 class Status:
     """One environment, at one moment."""
 
@@ -29,20 +59,104 @@ class Status:
     namespace: str
     release: str
     revision: Revision | None  # None: nothing is released
+    wanted: Wanted = Wanted("")
     verdict: Verdict | None = None
     judgements: tuple[Judgement, ...] = ()
     running: tuple[Running, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    unreadable: tuple[str, ...] = ()  # objects that could not be compared, and why
+    lock: Lock | None = None
 
 
-def look(
-    environment: str, target: Target, name: str, cluster: Cluster, history: Sequence[Revision], limits: Limits
-) -> Status:
-    """The state of a release, judged by one look."""
-    namespace = target.namespace
-    if not history:
-        return Status(environment, target.context, namespace, name, None)
-    workloads = release.workloads(storage.history(cluster, namespace, name)[-1].manifest)
-    there = [workload for workload in workloads if _exists(cluster, namespace, workload)]
+def look(environment: str, checks: Checks) -> Status:
+    """The state of a release, judged by one look; independent questions go out side by side.
+
+    Raises PreflightError where the cluster cannot be asked at all, and ClusterError where it stops answering.
+    """
+    target, profile = checks.target, checks.profile
+    namespace, name = target.namespace, profile.release.name
+    with ThreadPoolExecutor(6) as pool:
+        wish = pool.submit(_wanted, checks)
+        cluster = checks.cluster()
+        lease = pool.submit(_lock, cluster, namespace, name)
+        records = pool.submit(record.read, cluster, namespace, name)
+        stored = storage.history(cluster, namespace, name)
+        newest = stored[-1] if stored else None
+        if newest is None or newest.revision.status == "uninstalled":
+            revision = newest.revision if newest else None
+            return Status(environment, target.context, namespace, name, revision, wish.result(), lock=lease.result())
+        manifest = objects(newest.manifest)
+        live = pool.submit(fetch, cluster, namespace, manifest)
+        seen, judgements = _judged(cluster, namespace, release.workloads(newest.manifest), profile.health)
+    return Status(
+        environment,
+        target.context,
+        namespace,
+        name,
+        record.judged([newest.revision], records.result())[0],
+        wish.result(),
+        watch.together(judgements),
+        judgements,
+        _running(seen),
+        drift(live.result().pairs),
+        live.result().unreadable,
+        lease.result(),
+    )
+
+
+def _wanted(checks: Checks) -> Wanted:
+    profile = checks.profile
+    replicas = _replicas(profile)
+    try:
+        tree = source.source(checks.programs, checks.project, profile.image.context)
+        name = tag(profile.image.tag, tree, None)
+    except DeployError as error:
+        return Wanted("", error.message, replicas)
+    return Wanted(f"{profile.registry.url}/{profile.image.repository}:{name}", "", replicas)
+
+
+def _replicas(profile: Profile) -> str:
+    """By the names that `helm create` gives them."""
+    scaling = profile.values.get("autoscaling")
+    if isinstance(scaling, dict) and scaling.get("enabled"):
+        return f"{scaling.get('minReplicas', 1)} to {scaling.get('maxReplicas', '…')}"
+    count = profile.values.get("replicaCount")
+    return "" if count is None else str(count)
+
+
+def _lock(cluster: Cluster, namespace: str, name: str) -> Lock | None:
+    """The lease is only told: without the right to read it a status is still worth having."""
+    try:
+        item = cluster.get(path("Lease", namespace, f"deploy.{name}"))
+    except (NotFound, Forbidden):
+        return None
+    spec, notes = item.get("spec") or {}, item["metadata"].get("annotations") or {}
+    if not spec.get("holderIdentity"):
+        return None
+    return Lock(
+        spec["holderIdentity"],
+        notes.get("deploy/actor", ""),
+        notes.get("deploy/verb", ""),
+        notes.get("deploy/job", ""),
+        str(spec.get("acquireTime") or ""),
+        _expired(spec, cluster.server_time),
+    )
+
+
+def _expired(spec: dict[str, object], now: Callable[[], float]) -> bool:
+    try:
+        renewed = datetime.fromisoformat(str(spec["renewTime"])).timestamp()
+        return now() - renewed > float(str(spec["leaseDurationSeconds"]))
+    except (KeyError, ValueError, ClusterError):
+        return False
+
+
+def _judged(
+    cluster: Cluster, namespace: str, workloads: tuple[Workload, ...], limits: Limits
+) -> tuple[Snapshot, tuple[Judgement, ...]]:
+    with ThreadPoolExecutor(8) as pool:
+        exist = list(pool.map(lambda workload: _exists(cluster, namespace, workload), workloads))
+    there = [workload for workload, exists in zip(workloads, exist, strict=True) if exists]
     seen = snapshot(cluster, watch.discover(cluster, namespace, there))
     now = cluster.server_time()
     judgements = [
@@ -51,16 +165,7 @@ def look(
         if workload not in there
     ]
     judgements.extend(judged(seen, there, now, limits))
-    return Status(
-        environment,
-        target.context,
-        namespace,
-        name,
-        history[-1],
-        watch.together(judgements),
-        tuple(judgements),
-        _running(seen),
-    )
+    return seen, tuple(judgements)
 
 
 def _exists(cluster: Cluster, namespace: str, workload: Workload) -> bool:

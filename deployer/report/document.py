@@ -112,10 +112,14 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "context": one.context,
                 "namespace": one.namespace,
                 "release": one.release,
+                "wanted": dataclasses.asdict(one.wanted),
                 "revision": dataclasses.asdict(one.revision) if one.revision else None,
                 "verdict": one.verdict,
                 "workloads": [_judgement(judgement) for judgement in one.judgements],
                 "running": [dataclasses.asdict(running) for running in one.running],
+                "drift": [dataclasses.asdict(drift) for drift in one.drift],
+                "unreadable": list(one.unreadable),
+                "lock": dataclasses.asdict(one.lock) if one.lock else None,
             }
             for name, one in found
         ],

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
+from deployer.plan.drift import Drift
 from deployer.plan.steps import Deed, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
 from deployer.result import Result
-from deployer.status import Status
 
 
 def seconds(value: float) -> str:
@@ -63,18 +63,18 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
 
 
-def status(found: Status) -> Iterator[str]:
-    """One environment."""
-    where = f"{found.release} in {found.namespace} (context {found.context})"
-    if found.revision is None:
-        yield f"nothing released: {where}"
-        return
-    revision = found.revision
-    yield f"{found.verdict}: {where}, revision {revision.number} {revision.status}, {revision.updated[:19]}"
-    for judged in found.judgements:
-        yield f"  {judgement(judged)}"
-    for running in found.running:
-        yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
+def drift(one: Drift) -> str:
+    """One field that is not as the release says."""
+    if not one.field:
+        return f"{one.object} is missing"
+    place = f"{one.object} {one.field}"
+    if one.found is None:
+        return f"{place} is gone, and should be {one.wanted or 'empty'}"
+    if one.found == "differs":
+        return f"{place} differs"
+    if one.wanted is None:
+        return f"{place} was added: {one.found or 'empty'}"
+    return f"{place} is {one.found or 'empty'}, and should be {one.wanted or 'empty'}"
 
 
 def outcome(result: Result) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The JSON documents: their keys are a contract (docs/json-output.md)."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
 from deployer.model import Revision
+from deployer.plan.drift import Drift
 from deployer.report import document
 from deployer.rollout import Outcome
-from deployer.status import Running, Status
+from deployer.status import Lock, Running, Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
@@ -125,8 +127,10 @@ def test_verify() -> None:
 
 
 def test_status() -> None:
-    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), Verdict.HEALTHY, (HEALTHY,))
-    here = Status(**{**vars(here), "running": (Running("r/web:1", DIGEST, 2),)})
+    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), verdict=Verdict.HEALTHY)
+    here = replace(here, judgements=(HEALTHY,))
+    drifted = Drift("deployment/web", "spec.replicas", "2", "5")
+    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), lock=Lock("id", "ann"))
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
     found = [("dev", here), ("test", nothing), ("prod", wrong)]
@@ -134,9 +138,14 @@ def test_status() -> None:
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
-        assert has(one, "environment context namespace release revision verdict workloads running")
+        assert has(
+            one,
+            "environment context namespace release wanted revision verdict workloads running drift unreadable lock",
+        )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
+    assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
+    assert first["lock"]["actor"] == "ann"
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
 

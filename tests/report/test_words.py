@@ -4,12 +4,11 @@ import pytest
 from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
-from deployer.health.verdict import Verdict
 from deployer.model import Image, Job, Revision, Target
+from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
 from deployer.plan.steps import Deed, Plan, Rollback, Upgrade
 from deployer.report import words
-from deployer.status import Running, Status
 
 
 @pytest.mark.parametrize(
@@ -76,28 +75,19 @@ def test_the_plan_of_a_rollback() -> None:
     assert "  would put revision 1 back" in list(words.plan(made))
 
 
-def status(**other: object) -> Status:
-    facts = {"environment": "dev", "context": "lab", "namespace": "shop", "release": "web", "revision": None}
-    return Status(**(facts | other))  # type: ignore[arg-type]
-
-
-def test_the_status_of_a_release() -> None:
-    found = status(
-        revision=Revision(5, "deployed", "2026-01-02 03:04:05.678901 +0000 UTC", "web-1"),
-        verdict=Verdict.PROGRESSING,
-        judgements=(MOVING,),
-        running=(Running("r/web:1", DIGEST, 2), Running("r/web:2", "", 1)),
-    )
-    assert list(words.status(found)) == [
-        "progressing: web in shop (context lab), revision 5 deployed, 2026-01-02 03:04:05",
-        "  deployment/web: 1 of 2 updated pods available",
-        "  2 × r/web:1",
-        "  1 × r/web:2 (not running)",
-    ]
-
-
-def test_the_status_of_nothing() -> None:
-    assert list(words.status(status())) == ["nothing released: web in shop (context lab)"]
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (Drift("service/web", "", "present", None), "service/web is missing"),
+        (Drift("deployment/web", "spec.replicas", "2", "5"), "deployment/web spec.replicas is 5, and should be 2"),
+        (Drift("configmap/web", "data.a", "", "x"), "configmap/web data.a is x, and should be empty"),
+        (Drift("configmap/web", "data.a", None, "x"), "configmap/web data.a was added: x"),
+        (Drift("configmap/web", "data.a", "x", None), "configmap/web data.a is gone, and should be x"),
+        (Drift("secret/web", "data.a", "***", "differs"), "secret/web data.a differs"),
+    ],
+)
+def test_drift(found: Drift, text: str) -> None:
+    assert words.drift(found) == text
 
 
 def test_a_good_end() -> None:
