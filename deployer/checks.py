@@ -1,7 +1,7 @@
 """Everything that is checked before the first deed, side by side; all failures are told together."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import unchanged
+from deployer.plan import repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
@@ -40,6 +40,7 @@ class Ready:
     cluster: Cluster
     registry: Registry
     helm: Helm | None = None  # None where nothing has to be released
+    manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
     because: tuple[str, ...] = ()  # why something has
 
@@ -83,15 +84,33 @@ class Checks:
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
-        facts = self._facts(checks)
-        rendered = release.rendered(checks["chart"].result(), first=not facts.history)
+        facts, manifest = self._facts(checks), checks["chart"].result()
+        rendered = release.rendered(manifest, first=not repair.settled(facts.history))
         return Ready(
             replace(facts, rendered=rendered),
             checks["cluster"].result(),
             registry,
             checks["helm"].result(),
+            manifest,
             because=because,
         )
+
+    def anew(self, ready: Ready, values: Values, *, force: bool = False) -> Ready:
+        """The facts once the release is ours: until then, another run may have released, or pushed the image.
+
+        Where it has released what this run is for, there is nothing left to do.
+        """
+        kept, image = self._kept(ready.cluster), ready.facts.image
+        facts = replace(
+            ready.facts,
+            **_of(kept),
+            image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
+            rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
+        )
+        moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
+        compared = moved and not force
+        standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
+        return replace(ready, facts=facts, standing=standing, because=because)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
         """All that a `rollback` or a `status` needs."""
@@ -127,20 +146,20 @@ class Checks:
         try:
             if not self._image_is_there(checks):  # known first, and enough
                 return None, (f"{checks['image'].result()[0].tagged} is not in the registry",)
-            facts, door = self._facts(checks), checks["cluster"].result()
-            secret = self.profile.registry.pull_secret if self.login else None
-            if because := unchanged.differences(facts, values, secret):
-                return None, because
-            assert facts.released is not None
-            standing = look(
-                door, self.target.namespace, facts.released.manifest, self.profile.health, self._secret_is_current(door)
-            )
-            because = unchanged.left(standing)
-            return (None, because) if because else (standing, ())
+            return self._standing(checks["cluster"].result(), self._facts(checks), values)
         except Interrupted:
             raise
         except DeployError:  # told with what else is wrong, or found again by what needs it
             return None, ()
+
+    def _standing(self, door: Cluster, facts: Facts, values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+        because = unchanged.differences(facts, values, self.profile.registry.pull_secret if self.login else None)
+        if because or facts.released is None:
+            return None, because
+        namespace, limits = self.target.namespace, self.profile.health
+        standing = look(door, namespace, facts.released.manifest, limits, self._secret_is_current(door))
+        because = unchanged.left(standing)
+        return (None, because) if because else (standing, ())
 
     def _secret_is_current(self, door: Cluster) -> Callable[[], bool]:
         name, login = self.profile.registry.pull_secret, self.login
@@ -153,11 +172,8 @@ class Checks:
 
     def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
         image, tree = checks["image"].result()
-        kept: tuple[storage.Stored, ...] = checks["release"].result()
-        history = tuple(one.revision for one in kept)
-        released = Released(kept[-1].values, kept[-1].manifest) if kept else None
         files = chart.digest(self.project / self.profile.release.chart)
-        return Facts(image, history, tree, job=self.job, chart=files, released=released)
+        return Facts(image, source=tree, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
         tree = source.source(self.programs, self.project, self.profile.image.context)
@@ -264,6 +280,10 @@ class Checks:
         finally:
             identified.result()
 
+    def history(self, door: Cluster) -> tuple[Revision, ...]:
+        """What helm keeps of the release, with our record."""
+        return tuple(one.revision for one in self._kept(door))
+
     def _kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
         """Helm's revisions with what is on record of each, oldest first."""
         namespace, name = self.target.namespace, self.profile.release.name
@@ -272,6 +292,12 @@ class Checks:
             found = storage.history(door, namespace, name)
         judged = record.judged([one.revision for one in found], records.result()) if found else ()
         return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+
+
+def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
+    """The facts that helm's record tells."""
+    released = Released(kept[-1].values, kept[-1].manifest) if kept else None
+    return {"history": tuple(one.revision for one in kept), "released": released}
 
 
 def _uid(door: Cluster) -> str | None:

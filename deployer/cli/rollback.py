@@ -26,8 +26,10 @@ def rollback(
     """Put the last good revision back, or the one named, and watch it until healthy."""
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         with teller(run.mask, output, verbose=verbose) as screen:
-            helm, cluster, history = run.checks.for_rollback()
-            plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+            helm, cluster, _ = run.checks.for_rollback()
+            with run.lease(cluster, "rollback", screen.tell) as lease:
+                history = run.checks.history(cluster)
+                plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
+                doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

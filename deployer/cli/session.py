@@ -3,17 +3,19 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import ci, credentials, dockerconfig
+from deployer import ci, credentials, dockerconfig, lock
 from deployer.checks import Checks
 from deployer.cli.options import Output
+from deployer.cluster import Cluster
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Job, Target
 from deployer.plan.steps import Plan
@@ -22,7 +24,7 @@ from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
-from deployer.result import Result
+from deployer.result import Event, Result
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -46,6 +48,17 @@ class Session:
     def checks(self) -> Checks:
         """The checks before the first deed."""
         return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits at a terminal, who can be asked and need not be made to wait."""
+        return not self.job.platform and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
+        """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
+        settings = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, settings.ttl, 0 if self.attended else settings.wait)
+        return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
 
 
 @contextmanager

@@ -44,12 +44,18 @@ def up(
         given = values.effective(run.profile, run.secrets, assignments or [])
         with teller(run.mask, output, verbose=verbose) as screen:
             ready = run.checks.for_release(given, tag, force=force)
-            guard(run.profile, ready.facts)
+            guard(run.profile, ready.facts)  # before anybody is waited for
             plan = plan_of(run, ready, given)
             if dry_run:
                 return show_plan(plan, run.mask, output)
-            doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, run.login)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+            if plan.kept:
+                doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+            with run.lease(ready.cluster, "up", screen.tell) as lease:
+                ready = run.checks.anew(ready, given, force=force)
+                plan = plan_of(run, ready, given)
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
 

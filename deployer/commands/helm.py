@@ -42,7 +42,7 @@ class Helm:
         return ("--wait",) if what == "workloads" else ()
 
     def _winning(self) -> tuple[str, ...]:
-        """Helm 4 applies on the server, where what kubectl has changed since is a conflict. Here it wins, as in 3."""
+        """Helm 4 applies on the server, where what kubectl changed is a conflict. The release wins, as in 3."""
         return ("--server-side=true", "--force-conflicts") if self.major >= 4 else ()
 
     def rollback(self, revision: int, *, timeout: float, history_max: int) -> Command:

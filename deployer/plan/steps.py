@@ -56,7 +56,21 @@ class Verify:
     stuck: Literal["told", "deleted"] = "told"
 
 
-Deed = Run | Pin | PullSecret | Upgrade | Rollback | Verify
+@dataclass(frozen=True)
+class Abandon:
+    """Put right what a killed run left of a revision, so that helm works on the release again."""
+
+    revision: int
+    status: str  # as it was left: pending-upgrade, …
+    removed: bool  # it is taken out of the history; else marked failed
+
+
+@dataclass(frozen=True)
+class Uninstall:
+    """`helm uninstall`: the release, its history and our record go."""
+
+
+Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError
 from deployer.model import Command, Record, Target, Values
-from deployer.plan import rollback
+from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.profile import Profile
@@ -26,9 +26,9 @@ def up(
     because: tuple[str, ...] = (),
 ) -> Plan:
     """The plan of an `up` that releases. `secrets`: paths of the secret values; `because`: why."""
-    image, history = facts.image, facts.history
+    image, history = facts.image, repair.settled(facts.history)
     deployed = current(history)
-    steps: list[Step] = []
+    steps: list[Step] = [*repair.steps(facts.history)]
     notes = [f"to be released: {one}" for one in because] if deployed else []
     if image.digest:
         notes.append(f"{image.tagged} is in the registry already: not built")

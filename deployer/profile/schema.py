@@ -112,6 +112,18 @@ class Guards(_Section):
     """What must be true before anything is touched."""
 
     clean_tree: bool = Field(False, description="refuse a git tree with uncommitted changes")
+    down: Literal["allow", "refuse"] | None = Field(
+        None, description="whether `deploy down` may remove the release; where nothing is said, not in prod"
+    )
+
+
+class Lock(_Section):
+    """One deploy of a release at a time."""
+
+    wait: Duration = Field(600, description="in CI: how long another deploy of the release is waited for")
+    ttl: Duration = Field(
+        30, ge=5, description="how long a run may give no sign of life before its lease is taken over"
+    )
 
 
 class Tools(_Section):
@@ -131,6 +143,7 @@ class Profile(_Section):
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
+    lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(
         default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
@@ -74,6 +75,20 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
         "hint": problem.hint,
         "detail": list(problem.detail),
         "changed": False,
+    }
+
+
+def unlock(environment: str, message: str, held: Holder | None, taken: bool) -> dict[str, Any]:
+    """A lease that was taken away, or nobody's."""
+    return {
+        "schema": SCHEMA,
+        "verb": "unlock",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "message": message,
+        "changed": taken,
+        "holder": dataclasses.asdict(held) if held else None,
     }
 
 

@@ -30,9 +30,9 @@ def rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _kind(kind: Any) -> str:
-    inner = [one for one in get_args(kind) if one is not type(None)]
     if getattr(kind, "__origin__", None) is dict:
         return "map"
+    inner = [one for part in get_args(kind) if part is not type(None) for one in get_args(part) or (part,)]
     if inner and all(isinstance(one, str) for one in inner):
         return ", ".join(inner)
     return {"Path": "path", "str": "text", "bool": "true, false", "int": "number", "float": "duration"}.get(

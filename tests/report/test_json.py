@@ -10,6 +10,7 @@ from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Revision
 from deployer.plan.drift import Drift
@@ -23,6 +24,16 @@ RUN = """
 schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
 warnings detail
 """
+
+
+HELD = Holder("1f", "ann", "up", "https://ci/1", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06.000000Z", 30.0)
+
+
+def test_unlock() -> None:
+    made = through(document.unlock("dev", "web in shop is free", HELD, True))
+    assert has(made, "schema verb environment outcome exitCode message changed holder")
+    assert made["holder"]["job"] == "https://ci/1"
+    assert through(document.unlock("dev", "nobody holds it", None, False))["holder"] is None
 
 
 def has(made: dict[str, Any], keys: str) -> bool:

@@ -4,10 +4,11 @@ import pytest
 from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
 from deployer.model import Image, Job, Revision, Target
 from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
-from deployer.plan.steps import Deed, Plan, Rollback, Upgrade
+from deployer.plan.steps import Abandon, Deed, Plan, Rollback, Uninstall, Upgrade
 from deployer.report import words
 
 
@@ -110,3 +111,32 @@ def test_a_bad_end() -> None:
 @pytest.mark.parametrize("code", [code for code in ExitCode if code])
 def test_only_what_is_well_is_called_so(code: ExitCode) -> None:
     assert next(iter(words.outcome(result(exit_code=code)))).startswith("failed: ")
+
+
+def test_what_unlock_has_done() -> None:
+    held = Holder("1f", "ann", "up", "", "2026-01-02T03:04:05Z", "", 30.0)
+    assert words.holder(held, 4.2) == (
+        "ann holds it for `deploy up` since 2026-01-02T03:04:05Z, last sign of life 4.2 s ago"
+    )
+    assert words.holder(held, None) == "ann holds it for `deploy up` since 2026-01-02T03:04:05Z"
+    assert words.unlocked("web in shop", None, False) == "nobody holds web in shop"
+    assert words.unlocked("web in shop", held, True) == "web in shop is free; ann held it since 2026-01-02T03:04:05Z"
+    assert words.unlocked("web in shop", held, False) == "web in shop was given back meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("deed", "text"),
+    [
+        (
+            Abandon(2, "pending-upgrade", removed=False),
+            "mark revision 2 failed, if a killed run left it pending-upgrade",
+        ),
+        (
+            Abandon(1, "pending-install", removed=True),
+            "take revision 1 out of the history, if a killed run left it pending-install",
+        ),
+        (Uninstall(), "remove the release web and its history"),
+    ],
+)
+def test_deeds_of_repair_and_removal(deed: Deed, text: str) -> None:
+    assert words.deed(deed, PLAN) == text
