@@ -224,12 +224,12 @@ def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if not line.startswith(" ")] == [
         ["✗", "image"],
+        ["✗", "cluster"],
+        ["✗", "release"],
         ["✗", "docker"],
         ["✗", "helm"],
-        ["✗", "cluster"],
         ["✗", "chart"],
         ["✗", "permissions"],
-        ["✗", "release"],
     ]
     assert "✗ helm         `./no-helm` is not installed or not on PATH" in lines
     assert "✗ chart        not checked: needs helm" in lines
