@@ -1,5 +1,7 @@
 """Read a chart's folder: its defaults with their lines, and which values its templates name. No helm is asked."""
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +50,24 @@ def read(project: Path, folder: Path) -> Chart:
     if not (project / folder / "Chart.yaml").is_file():
         raise PreflightError(f"there is no chart at {folder} (release.chart)")
     return _chart(project, folder)
+
+
+def digest(chart: Path) -> str:
+    """SHA-256 (hex) over names and contents; empty where there is no such folder. Modes and times do not count."""
+    if not chart.is_dir():
+        return ""
+    files = sorted(
+        (path.relative_to(chart).as_posix(), path)
+        for folder, _, names in os.walk(chart, followlinks=True)
+        for path in (Path(folder) / name for name in names)
+        if path.is_file()
+    )
+    found = hashlib.sha256()
+    for name, path in files:
+        content = path.read_bytes()
+        found.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
+        found.update(content)
+    return found.hexdigest()
 
 
 def _chart(project: Path, folder: Path) -> Chart:

@@ -36,6 +36,6 @@ def rollback(
             with run.lease(cluster, "rollback", screen.tell) as lease:
                 history = run.checks.history(cluster)
                 plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
-                doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), lease)
+                doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -14,7 +14,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "status", "rollback", "down", "unlock", "verify", "doctor")
+VERBS = ("up", "status", "history", "rollback", "down", "unlock", "verify", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -224,12 +224,12 @@ def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if not line.startswith(" ")] == [
         ["✗", "image"],
+        ["✗", "cluster"],
+        ["✗", "release"],
         ["✗", "docker"],
         ["✗", "helm"],
-        ["✗", "cluster"],
         ["✗", "chart"],
         ["✗", "permissions"],
-        ["✗", "release"],
     ]
     assert "✗ helm         `./no-helm` is not installed or not on PATH" in lines
     assert "✗ chart        not checked: needs helm" in lines
