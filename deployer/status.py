@@ -1,17 +1,16 @@
 """What an environment runs now: what the profile wants, helm's record, the pods, their health, drift. Reads only."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 
-from deployer import record, release, source, storage, watch
+from deployer import lock, record, release, source, storage, watch
 from deployer.checks import Checks
-from deployer.cluster import Cluster, ClusterError, Forbidden, NotFound, path
+from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.cluster.manifest import fetch
 from deployer.errors import DeployError
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
+from deployer.lock import Holder
 from deployer.model import Revision
 from deployer.plan.drift import Drift, drift
 from deployer.plan.tag import tag
@@ -39,18 +38,6 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Lock:
-    """Who holds the release's lease."""
-
-    holder: str  # one word a run
-    actor: str = ""
-    verb: str = ""
-    job: str = ""  # URL of the CI job
-    since: str = ""  # RFC 3339, UTC
-    expired: bool = False  # it was not renewed in its time: its holder is gone
-
-
-@dataclass(frozen=True)
 class Status:
     """One environment, at one moment."""
 
@@ -65,7 +52,8 @@ class Status:
     running: tuple[Running, ...] = ()
     drift: tuple[Drift, ...] = ()
     unreadable: tuple[str, ...] = ()  # objects that could not be compared, and why
-    lock: Lock | None = None
+    holder: Holder | None = None  # None: nobody is deploying
+    silent: float | None = None  # seconds since the holder's last sign of life
 
 
 def look(environment: str, checks: Checks) -> Status:
@@ -78,13 +66,15 @@ def look(environment: str, checks: Checks) -> Status:
     with ThreadPoolExecutor(6) as pool:
         wish = pool.submit(_wanted, checks)
         cluster = checks.cluster()
-        lease = pool.submit(_lock, cluster, namespace, name)
+        lease = pool.submit(_lease, cluster, namespace, name)
         records = pool.submit(record.read, cluster, namespace, name)
         stored = storage.history(cluster, namespace, name)
         newest = stored[-1] if stored else None
         if newest is None or newest.revision.status == "uninstalled":
             revision = newest.revision if newest else None
-            return Status(environment, target.context, namespace, name, revision, wish.result(), lock=lease.result())
+            holder, silent = lease.result()
+            facts = (environment, target.context, namespace, name, revision, wish.result())
+            return Status(*facts, holder=holder, silent=silent)
         manifest = objects(newest.manifest)
         live = pool.submit(fetch, cluster, namespace, manifest)
         seen, judgements = _judged(cluster, namespace, release.workloads(newest.manifest), profile.health)
@@ -100,7 +90,7 @@ def look(environment: str, checks: Checks) -> Status:
         _running(seen),
         drift(live.result().pairs),
         live.result().unreadable,
-        lease.result(),
+        *lease.result(),
     )
 
 
@@ -124,31 +114,13 @@ def _replicas(profile: Profile) -> str:
     return "" if count is None else str(count)
 
 
-def _lock(cluster: Cluster, namespace: str, name: str) -> Lock | None:
+def _lease(cluster: Cluster, namespace: str, name: str) -> tuple[Holder | None, float | None]:
     """The lease is only told: without the right to read it a status is still worth having."""
     try:
-        item = cluster.get(path("Lease", namespace, f"deploy.{name}"))
-    except (NotFound, Forbidden):
-        return None
-    spec, notes = item.get("spec") or {}, item["metadata"].get("annotations") or {}
-    if not spec.get("holderIdentity"):
-        return None
-    return Lock(
-        spec["holderIdentity"],
-        notes.get("deploy/actor", ""),
-        notes.get("deploy/verb", ""),
-        notes.get("deploy/job", ""),
-        str(spec.get("acquireTime") or ""),
-        _expired(spec, cluster.server_time),
-    )
-
-
-def _expired(spec: dict[str, object], now: Callable[[], float]) -> bool:
-    try:
-        renewed = datetime.fromisoformat(str(spec["renewTime"])).timestamp()
-        return now() - renewed > float(str(spec["leaseDurationSeconds"]))
-    except (KeyError, ValueError, ClusterError):
-        return False
+        holder = lock.holder(cluster, namespace, name)
+    except Forbidden:
+        return None, None
+    return holder, holder.silent(cluster.server_time()) if holder else None
 
 
 def _judged(

@@ -8,6 +8,8 @@ from typing import Any
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
 from deployer.mask import MASK
+from deployer.model import Revision
+from deployer.plan.figures import Figures
 from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
@@ -137,7 +139,7 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "running": [dataclasses.asdict(running) for running in one.running],
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
-                "lock": dataclasses.asdict(one.lock) if one.lock else None,
+                "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
             }
             for name, one in found
         ],
@@ -189,6 +191,26 @@ def written(verb: str, environment: str | None, file: str, changed: bool) -> dic
     return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
 
 
+def history(
+    environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
+) -> dict[str, Any]:
+    """The revisions, oldest first; `release`: name, namespace, context."""
+    name, namespace, context = release
+    return {
+        "schema": SCHEMA,
+        "verb": "history",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "release": {"name": name, "namespace": namespace, "context": context},
+        "revisions": [
+            dataclasses.asdict(one) | {"rollbackTo": one.origin if one.origin != one.number else None}
+            for one in revisions
+        ],
+        "figures": {_camel(key): value for key, value in dataclasses.asdict(counted).items()},
+    }
+
+
 def text(document: dict[str, Any]) -> str:
     """The document as people can read it too."""
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
@@ -210,3 +232,8 @@ def _origin(origin: Origin) -> dict[str, Any]:
         "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
         "secret": origin.secret,
     }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))

@@ -7,7 +7,7 @@ from deployer.errors import DeployError
 from deployer.health.verdict import Verdict
 from deployer.model import Record
 from deployer.report import words
-from deployer.status import Lock, Status
+from deployer.status import Status
 
 Found = Sequence[tuple[str, Status | DeployError]]
 """Environments by name; one that could not be asked has its error."""
@@ -53,16 +53,8 @@ def headline(name: str, one: Status | DeployError) -> str:
         return f"{name}: error: {one.message}"
     where = f", revision {one.revision.number}" if one.revision else ""
     states = [words.judgement(judged) for judged in one.judgements]
-    lock = [f"locked by {holder(one.lock)}"] if one.lock else []
+    lock = [words.holder(one.holder, None)] if one.holder else []
     return "; ".join((f"{name}: {_headline(one)}{where}", *states, *lock))
-
-
-def holder(lock: Lock) -> str:
-    """`ann with \\`deploy up\\` since 03:04 UTC, https://…`."""
-    verb = f" with `deploy {lock.verb}`" if lock.verb else ""
-    since = f" since {moment(lock.since)}" if lock.since else ""
-    gone = "; its time is over: the next deploy takes it" if lock.expired else ""
-    return f"{lock.actor or lock.holder}{verb}{since}" + (f", {lock.job}" if lock.job else "") + gone
 
 
 def moment(text: str) -> str:
@@ -75,8 +67,8 @@ def moment(text: str) -> str:
 
 def _cells(one: Status) -> Iterator[str]:
     record = (one.revision.record if one.revision else None) or Record()
-    runs = ", ".join(dict.fromkeys(_short(running.image) for running in one.running)) or NONE
-    following = _short(one.wanted.image) if one.wanted.image else "?"
+    runs = ", ".join(dict.fromkeys(short(running.image) for running in one.running)) or NONE
+    following = short(one.wanted.image) if one.wanted.image else "?"
     yield _health(one)
     yield str(one.revision.number) if one.revision else NONE
     yield runs
@@ -86,7 +78,7 @@ def _cells(one: Status) -> Iterator[str]:
     yield str(len(one.drift)) if one.drift else ("?" if one.unreadable else NONE)
     yield moment(one.revision.updated) if one.revision else NONE
     yield record.actor or NONE
-    yield (one.lock.actor or one.lock.holder) if one.lock else NONE
+    yield (one.holder.actor or "somebody") if one.holder else NONE
 
 
 def _headline(one: Status) -> str:
@@ -119,7 +111,7 @@ def _parts(one: Status) -> Iterator[tuple[str, list[str]]]:
     if one.verdict:
         unreadable = [f"not compared: {text}" for text in one.unreadable]
         yield "drift", [*map(words.drift, one.drift), *unreadable] or ["none"]
-    yield "lock", [holder(one.lock) if one.lock else "free"]
+    yield "lock", [words.holder(one.holder, one.silent) if one.holder else "free"]
 
 
 def verdict_on_record(verdict: str | None, record: Record | None) -> str:
@@ -148,6 +140,6 @@ def _running(pods: int, image: str, digest: str) -> str:
     return f"{pods} × {image}" + ("" if digest in image else f" ({digest})")
 
 
-def _short(image: str) -> str:
+def short(image: str) -> str:
     """`web:1.2.3` of `registry/team/web:1.2.3@sha256:…`."""
     return image.partition("@")[0].rpartition("/")[2]

@@ -8,10 +8,11 @@ from samples import DIGEST, FAILED, HEALTHY, MOVING
 from deployer.cli.status import exit_code
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.model import Record, Revision
 from deployer.plan.drift import Drift
 from deployer.report import status as report
-from deployer.status import Lock, Running, Status, Wanted
+from deployer.status import Running, Status, Wanted
 
 RECORD = Record(
     verdict="healthy", verb="up", sha="3b054bf0f57ece4ca75d", actor="ann", job="https://ci.example/7", seconds=42.3
@@ -29,7 +30,7 @@ HERE = Status(
 )
 NOTHING = Status("test", "lab", "shop", "web", None, Wanted("", "HEAD has no version tag", "2 to 5"))
 DRIFT = Drift("deployment/web", "spec.replicas", "2", "5")
-LOCK = Lock("x7", "bob", "up", "https://ci.example/8", "2026-01-02T03:05:00.000000Z")
+HOLDER = Holder("x7", "bob", "up", "https://ci.example/8", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09Z", 30.0)
 
 
 def test_one_environment() -> None:
@@ -58,7 +59,8 @@ def test_an_environment_in_trouble() -> None:
         running=(Running("r/web:1", DIGEST, 1), Running("r/web:2", "", 1)),
         drift=(DRIFT, Drift("service/web", "", "present", None)),
         unreadable=("secret/web: forbidden",),
-        lock=LOCK,
+        holder=HOLDER,
+        silent=3.2,
     )
     assert list(report.screen("dev", found)) == [
         "dev: failed, 2 fields drifted",
@@ -72,7 +74,8 @@ def test_an_environment_in_trouble() -> None:
         "  drift     deployment/web spec.replicas is 5, and should be 2",
         "            service/web is missing",
         "            not compared: secret/web: forbidden",
-        "  lock      bob with `deploy up` since 2026-01-02 03:05 UTC, https://ci.example/8",
+        "  lock      bob holds it for `deploy up` since 2026-01-02T03:05:00Z (https://ci.example/8), "
+        "last sign of life 3.2 s ago",
     ]
 
 
@@ -93,7 +96,7 @@ def test_an_environment_that_cannot_be_asked() -> None:
 
 
 def test_side_by_side() -> None:
-    there = replace(HERE, drift=(DRIFT,), lock=LOCK, wanted=Wanted("r/team/web:1"))
+    there = replace(HERE, drift=(DRIFT,), holder=HOLDER, wanted=Wanted("r/team/web:1"))
     assert report.table([("dev", HERE), ("test", NOTHING), ("prod", there), ("x", DeployError("no answer"))]) == [
         "ENVIRONMENT  HEALTH            REVISION  RUNS   NEXT   PODS  DRIFT  DEPLOYED              BY   LOCK",
         "dev          healthy           5         web:1  web:2  2/2   -      2026-01-02 03:04 UTC  ann  -",
@@ -108,7 +111,7 @@ def test_side_by_side() -> None:
     [
         (HERE, False),
         (NOTHING, False),
-        (replace(HERE, lock=LOCK), False),
+        (replace(HERE, holder=HOLDER), False),
         (replace(HERE, drift=(DRIFT,)), True),
         (replace(HERE, unreadable=("x",)), True),
         (replace(HERE, verdict=Verdict.PROGRESSING), True),
@@ -120,17 +123,13 @@ def test_what_deserves_a_closer_look(found: Status | DeployError, wrong: bool) -
 
 
 def test_a_line_of_a_log() -> None:
-    moving = replace(HERE, verdict=Verdict.PROGRESSING, judgements=(MOVING,), lock=LOCK)
+    moving = replace(HERE, verdict=Verdict.PROGRESSING, judgements=(MOVING,), holder=HOLDER)
     assert report.headline("dev", moving) == (
         "dev: progressing, revision 5; deployment/web: 1 of 2 updated pods available; "
-        "locked by bob with `deploy up` since 2026-01-02 03:05 UTC, https://ci.example/8"
+        "bob holds it for `deploy up` since 2026-01-02T03:05:00Z (https://ci.example/8)"
     )
     assert report.headline("test", NOTHING) == "test: nothing released"
     assert report.headline("x", DeployError("no answer")) == "x: error: no answer"
-
-
-def test_a_holder_that_is_gone() -> None:
-    assert report.holder(Lock("x7", expired=True)) == "x7; its time is over: the next deploy takes it"
 
 
 @pytest.mark.parametrize(
