@@ -52,14 +52,15 @@ def read(project: Path, folder: Path) -> Chart:
     return _chart(project, folder)
 
 
-def digest(chart: Path) -> str:
-    """SHA-256 (hex) over names and contents; empty where there is no such folder. Modes and times do not count."""
-    if not chart.is_dir():
-        return ""
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) over what helm packs, names and contents, charts/*.tgz included. Modes and times do not count.
+
+    Empty where there is no such folder.
+    """
     files = sorted(
-        (path.relative_to(chart).as_posix(), path)
-        for folder, _, names in os.walk(chart, followlinks=True)
-        for path in (Path(folder) / name for name in names)
+        (path.relative_to(folder).as_posix(), path)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for path in (Path(place) / name for name in names)
         if path.is_file()
     )
     found = hashlib.sha256()
@@ -67,7 +68,7 @@ def digest(chart: Path) -> str:
         content = path.read_bytes()
         found.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
         found.update(content)
-    return found.hexdigest()
+    return found.hexdigest() if files else ""
 
 
 def _chart(project: Path, folder: Path) -> Chart:
