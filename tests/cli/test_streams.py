@@ -64,7 +64,7 @@ def test_a_document_stays_one_whatever_a_secret_looks_like(capsys: pytest.Captur
 def test_a_traceback_shows_no_secret(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> None:
+    def broken(*arguments: object, **settings: object) -> None:
         raise ZeroDivisionError(f"with {SECRET} in it")
 
     (tmp_path / "environments").mkdir()
