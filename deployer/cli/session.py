@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,11 +105,11 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     hide(mask.known)
     _tell_ci(mask)
     withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         if login:
             host = registry.url.partition("/")[0]
-            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ, host))
+            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, host, login))
         yield Session(
             project=project,
             environment=environment,
