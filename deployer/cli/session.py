@@ -21,7 +21,7 @@ from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Job, Target, Values
-from deployer.plan import values
+from deployer.plan import settings, values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -30,6 +30,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -56,6 +57,13 @@ class Session:
             raise self.opened
         return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
 
+    @property
+    def secret_paths(self) -> tuple[str, ...]:
+        """Where in the values a secret stands: those by name, and those of the decrypted files."""
+        opened = () if isinstance(self.opened, DeployError) else self.opened
+        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        return (*self.secrets, *found)
+
     def learn(self, secrets: Sequence[str]) -> None:
         """Hide these too, wherever the run writes."""
         self.mask.learn(secrets)
@@ -73,8 +81,8 @@ class Session:
 
     def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
         """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
-        settings = self.profile.lock
-        claim = Claim(self.environment, verb, self.job, settings.ttl, 0 if self.attended else settings.wait)
+        limits = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, limits.ttl, 0 if self.attended else limits.wait)
         return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
 
 
