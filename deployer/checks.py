@@ -3,22 +3,23 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import cluster, permissions, record, release, source, storage
-from deployer.cluster import Cluster
+from deployer import cluster, guard, guardfacts, permissions, record, release, source, storage
+from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, PreflightError
+from deployer.guard.change import change
 from deployer.model import Image, Job, Revision, Target, Values
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Source
 from deployer.plan.tag import tag
 from deployer.process import ProgramFailed, Programs
-from deployer.profile import Profile
+from deployer.profile import Profile, load
 from deployer.registry import Registry
 from deployer.values.document import objects
 
@@ -34,20 +35,23 @@ class Ready:
     helm: Helm
     cluster: Cluster
     registry: Registry
+    guarded: guard.Facts  # what the profile's guards need to know
 
 
 @dataclass(frozen=True)
 class Checks:
     """The checks of one environment. Each raises a DeployError that says what to do."""
 
+    environment: str
     project: Path
     profile: Profile
     target: Target
     programs: Programs
     job: Job
     login: Login | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
 
-    def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
+    def each(self, values: Values, given_tag: str | None, verb: guard.Verb = "up") -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
         registry = Registry(self.profile.registry.url, self.login)
         with ThreadPoolExecutor(8) as pool:
@@ -61,11 +65,13 @@ class Checks:
                 lambda: self._access(checks["cluster"].result(), checks["chart"].result())
             )
             checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
+            if guard.applying(self.profile.guards, verb):
+                checks["guards"] = pool.submit(lambda: self._guarded(verb, checks))
         return checks
 
-    def for_release(self, values: Values, given_tag: str | None) -> Ready:
+    def for_release(self, values: Values, given_tag: str | None, verb: guard.Verb = "up") -> Ready:
         """All that an `up` needs."""
-        checks = self.each(values, given_tag)
+        checks = self.each(values, given_tag, verb)
         built = not checks["image"].exception() and checks["image"].result()[0].digest
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
@@ -75,7 +81,8 @@ class Checks:
         rendered = release.rendered(checks["chart"].result(), first=not history)
         facts = Facts(image, history, tree, rendered, self.job)
         registry = Registry(self.profile.registry.url, self.login)
-        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry)
+        guarded = checks["guards"].result() if "guards" in checks else guard.Facts(self.environment, verb, self.job)
+        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry, guarded)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
         """All that a `rollback` or a `status` needs."""
@@ -86,6 +93,48 @@ class Checks:
             checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
+
+    def guarded(self, verb: guard.Verb) -> guard.Facts:
+        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+        return guardfacts.gather(
+            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+        )
+
+    def _guarded(self, verb: guard.Verb, checks: Mapping[str, Future[Any]]) -> guard.Facts:
+        image, tree = checks["image"].result()
+        return guardfacts.gather(
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=tree,
+            image=image,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
+            change=lambda: self._change(checks["cluster"].result(), checks["chart"].result()),
+        )
+
+    def _elsewhere(self, environment: str) -> guard.Elsewhere:
+        """What is on record of the release in another environment, read in its own cluster."""
+        profile = load(self.project, environment, self.variables)
+        there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
+        door, namespace = there.cluster(), profile.target.namespace
+        found = record.read(door, namespace, profile.release.name)
+        if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):
+            return guard.Elsewhere(
+                trouble=f"its records may not be read: no permission to list configmaps in {namespace}"
+            )
+        return guard.Elsewhere(found)
+
+    def _change(self, door: Cluster, manifest: list[dict[str, Any]]) -> guard.Change | None:
+        """What the release would change of the newest one that helm saw through."""
+        namespace = self.target.namespace
+        stored = storage.history(door, namespace, self.profile.release.name)
+        if not stored:
+            return None
+        now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
+        return change(objects(now.manifest), manifest, namespace)
 
     def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
         tree = source.source(self.programs, self.project, self.profile.image.context)
@@ -183,6 +232,12 @@ class Checks:
         namespace, name = self.target.namespace, self.profile.release.name
         found = [stored.revision for stored in storage.history(door, namespace, name)]
         return record.judged(found, record.read(door, namespace, name)) if found else ()
+
+
+def target(project: Path, profile: Profile) -> Target:
+    """Where the release of a profile lives."""
+    kubeconfig = Path(profile.target.kubeconfig).expanduser()
+    return Target(project / kubeconfig, profile.target.context, profile.target.namespace)
 
 
 def _uid(door: Cluster) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli import options
+from deployer.cli.consent import consent
 from deployer.cli.session import answering, session, show, teller
 from deployer.execute import Doors, execute
 from deployer.plan.rollback import rollback as plan_rollback
@@ -17,6 +18,9 @@ def rollback(
     to: Annotated[
         int | None, typer.Option("--to", help="Revision to put back. [default: the last good one]", show_default=False)
     ] = None,
+    override: options.Override = None,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -25,9 +29,13 @@ def rollback(
 ) -> int:
     """Put the last good revision back, or the one named, and watch it until healthy."""
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
+        consented = consent(run, override, reason, yes=yes)
         with teller(run.mask, output, verbose=verbose) as screen:
             helm, cluster, history = run.checks.for_rollback()
             plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
+            guarded = run.checks.guarded("rollback")
+            plan = consented.allowed(plan, guarded)
+            consented.confirm(plan, guarded, screen.ask)
             doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

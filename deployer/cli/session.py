@@ -3,14 +3,14 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer import ci, credentials, dockerconfig
-from deployer.checks import Checks
+from deployer.checks import Checks, target
 from deployer.cli.options import Output
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
@@ -41,11 +41,21 @@ class Session:
     secrets: dict[str, str]  # path in the values: secret
     mask: Mask
     job: Job
+    variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
 
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""
-        return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
+        return Checks(
+            self.environment,
+            self.project,
+            self.profile,
+            self.target,
+            self.programs,
+            self.job,
+            self.login,
+            self.variables,
+        )
 
 
 @contextmanager
@@ -63,7 +73,6 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     login = credentials.login(registry.username_variable, registry.password_variable, known)
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
-    kubeconfig = Path(profile.target.kubeconfig).expanduser()
     mask = Mask([*secrets.values(), *([login.password] if login else [])])
     withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
@@ -75,12 +84,13 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             project=project,
             environment=environment,
             profile=profile,
-            target=Target(project / kubeconfig, profile.target.context, profile.target.namespace),
+            target=target(project, profile),
             programs=Programs(environ, frozenset(withheld)),
             login=login,
             secrets=secrets,
             mask=mask,
             job=ci.job(os.environ),
+            variables=known,
         )
 
 

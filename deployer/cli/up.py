@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli import options
+from deployer.cli.consent import consent
 from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
@@ -27,6 +28,9 @@ def up(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
+    override: options.Override = None,
+    reason: options.Reason = None,
+    yes: options.Yes = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -36,6 +40,7 @@ def up(
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
         given = values.effective(run.profile, run.secrets, assignments or [])
+        consented = consent(run, override, reason, yes=yes)
         with teller(run.mask, output, verbose=verbose) as screen:
             ready = run.checks.for_release(given, tag)
             login = (
@@ -46,8 +51,10 @@ def up(
             plan = plan_up(
                 env, run.profile, ready.facts, project=run.project, target=run.target, values=given, login=login
             )
+            plan = consented.allowed(plan, ready.guarded)
             if dry_run:
                 return show_plan(plan, run.mask, output)
+            consented.confirm(plan, ready.guarded, screen.ask)
             doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deployer.commands import docker
-from deployer.errors import ExitCode, PreflightError
+from deployer.errors import ExitCode
 from deployer.model import Command, Record, Target, Values
 from deployer.plan import rollback
 from deployer.plan.facts import Facts, current
@@ -21,8 +21,7 @@ def up(
     values: Values,
     login: Command | None,
 ) -> Plan:
-    """The plan of an `up`. Raises PreflightError where a guard of the profile says no."""
-    _guard(profile, facts)
+    """The plan of an `up`."""
     image, history = facts.image, facts.history
     deployed = current(history)
     steps: list[Step] = []
@@ -77,14 +76,3 @@ def _build(profile: Profile, facts: Facts, project: Path, login: Command | None)
         Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
         Step("push", Pin(image)),
     ]
-
-
-def _guard(profile: Profile, facts: Facts) -> None:
-    dirty = facts.source.dirty if facts.source else ()
-    if profile.guards.clean_tree and dirty:
-        raise PreflightError(
-            f"the git tree has {len(dirty)} uncommitted change{'s' if len(dirty) > 1 else ''}, "
-            "and this environment deploys commits only (guards.cleanTree)",
-            detail=dirty[:10],
-            hint="commit or stash them",
-        )

@@ -52,7 +52,8 @@ def load(project: Path, environment: str, variables: Mapping[str, str]) -> Profi
     kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
     data = {key: value if key == "values" else _without_nulls(value) for key, value in kept.items()}
     try:
-        return Profile.model_validate(data)
+        others = tuple(name for name in names if name != environment)
+        return Profile.model_validate(data, context={"environments": others})
     except ValidationError as error:
         problems = tuple(_explain(layers, problem) for problem in error.errors())
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -136,6 +137,8 @@ def _known(keys: Keys) -> Iterator[str]:
     """The keys that a section of the profile knows."""
     section: Any = Profile
     for key in keys:
+        if isinstance(key, int):  # an item of the list that the section before is made of
+            continue
         fields = getattr(section, "model_fields", {})
         found = next((field for field in fields.values() if field.alias == key), None)
         if found is None:

@@ -66,6 +66,16 @@ class Terminal:
                 assert_never(event)
         self._live.update(self._now())
 
+    def ask(self, question: str) -> str:
+        """What a person types, while nothing is redrawn; nothing where the input ends."""
+        self._live.stop()
+        try:
+            return self._console.input(Text(self._mask(question), style="bold"))
+        except EOFError:
+            return ""
+        finally:
+            self._live.start()
+
     def _now(self) -> RenderableType:
         if self._stage is None:
             return Text("")

@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from deployer.health.limits import Limits
 from deployer.profile import Profile
+from deployer.profile.schema import Share
 
 PAGE = Path(__file__).parents[2] / "docs" / "environments.md"
 
@@ -26,11 +27,21 @@ def rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
                 yield f"| {key}.{to_camel(one.name)} | {unit} | {one.default} | see docs/health.md |"
         else:
             default = "required" if field.is_required() else field.get_default(call_default_factory=True)
-            yield f"| {key} | {_kind(kind)} | {'' if default in (None, {}) else default} | {field.description or ''} |"
+            yield f"| {key} | {_kind(kind)} | {_default(default)} | {field.description or ''} |"
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, {}, ()) else str(value)
 
 
 def _kind(kind: Any) -> str:
+    if getattr(kind, "__origin__", None) is tuple:
+        return "list"
     inner = [one for one in get_args(kind) if one is not type(None)]
+    if inner == [Share]:
+        return "share"
+    if len(inner) == 1 and getattr(inner[0], "__origin__", None) is Literal:
+        return _kind(inner[0])
     if getattr(kind, "__origin__", None) is dict:
         return "map"
     if inner and all(isinstance(one, str) for one in inner):

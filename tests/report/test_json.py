@@ -1,6 +1,7 @@
 """The JSON documents: their keys are a contract (docs/json-output.md)."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
-from deployer.model import Revision
+from deployer.model import Record, Revision
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.status import Running, Status
@@ -19,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
 schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
-warnings detail
+overrides warnings detail
 """
 
 
@@ -80,7 +81,7 @@ def test_outcome_and_exit_code_are_one(code: ExitCode) -> None:
 
 def test_a_plan() -> None:
     made = through(document.plan(PLAN))
-    assert has(made, "schema verb environment outcome exitCode changed release image steps recovery notes")
+    assert has(made, "schema verb environment outcome exitCode changed release image steps recovery overrides notes")
     assert (made["outcome"], made["exitCode"], made["changed"]) == ("planned", 0, False)
     assert made["steps"][1] == {"stage": "push", "does": "run docker push registry.lab/web:1.2.3"}
     assert [step["does"] for step in made["recovery"]] == [
@@ -88,6 +89,8 @@ def test_a_plan() -> None:
         "watch the rollout until it is judged",
     ]
     assert "s3cret" not in document.text(made)
+    over = replace(PLAN, record=Record(overrides={"window": "the shop is down"}))
+    assert document.plan(over)["overrides"] == document.result(result(plan=over))["overrides"] == over.record.overrides
 
 
 def test_an_error() -> None:
