@@ -60,13 +60,13 @@ class Checks:
             checks["docker"] = pool.submit(self._engine)
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values))
+            checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image()))
             checks["permissions"] = pool.submit(
                 lambda: self._access(checks["cluster"].result(), checks["chart"].result())
             )
             checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
             if guard.applying(self.profile.guards, verb):
-                checks["guards"] = pool.submit(lambda: self._guarded(verb, checks))
+                checks["guards"] = pool.submit(lambda: self._guarded(verb, values, checks))
         return checks
 
     def for_release(self, values: Values, given_tag: str | None, verb: guard.Verb = "up") -> Ready:
@@ -100,7 +100,7 @@ class Checks:
             self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
         )
 
-    def _guarded(self, verb: guard.Verb, checks: Mapping[str, Future[Any]]) -> guard.Facts:
+    def _guarded(self, verb: guard.Verb, values: Values, checks: Mapping[str, Future[Any]]) -> guard.Facts:
         image, tree = checks["image"].result()
         return guardfacts.gather(
             self.profile.guards,
@@ -112,7 +112,7 @@ class Checks:
             tree=tree,
             image=image,
             elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-            change=lambda: self._change(checks["cluster"].result(), checks["chart"].result()),
+            change=lambda: self._change(checks, values, image),
         )
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
@@ -127,12 +127,14 @@ class Checks:
             )
         return guard.Elsewhere(found)
 
-    def _change(self, door: Cluster, manifest: list[dict[str, Any]]) -> guard.Change | None:
+    def _change(self, checks: Mapping[str, Future[Any]], values: Values, image: Image) -> guard.Change | None:
         """What the release would change of the newest one that helm saw through."""
         namespace = self.target.namespace
-        stored = storage.history(door, namespace, self.profile.release.name)
+        stored = storage.history(checks["cluster"].result(), namespace, self.profile.release.name)
         if not stored:
             return None
+        checks["chart"].result()  # where it does not render, that is told once
+        manifest = self._chart(checks["helm"].result(), values, image)
         now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
         return change(objects(now.manifest), manifest, namespace)
 
@@ -206,13 +208,15 @@ class Checks:
             pass  # a namespaced account need not be able to read the namespace itself
         return door
 
-    def _chart(self, program: Helm, values: Values) -> list[dict[str, Any]]:
+    def _some_image(self) -> Image:
+        """What the chart is tried with while nobody knows the image yet."""
+        return Image(self.profile.registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
+
+    def _chart(self, program: Helm, values: Values, image: Image) -> list[dict[str, Any]]:
         chart = self.project / self.profile.release.chart
         if not (chart / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
-        registry = self.profile.registry
-        image = Image(registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
-        text = release_values.text(release_values.release(values, image, registry.pull_secret))
+        text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
         try:
             return objects(self.programs.read(program.template(chart, text)))
         except ProgramFailed as error:

@@ -69,8 +69,9 @@ class Terminal:
     def ask(self, question: str) -> str:
         """What a person types, while nothing is redrawn; nothing where the input ends."""
         self._live.stop()
+        self._console.print(Text(self._mask(question), style="bold"), end="", soft_wrap=True)
         try:
-            return self._console.input(Text(self._mask(question), style="bold"))
+            return input()
         except EOFError:
             return ""
         finally:
