@@ -129,11 +129,11 @@ class Checks:
 
     def _change(self, checks: Mapping[str, Future[Any]], values: Values, image: Image) -> guard.Change | None:
         """What the release would change of the newest one that helm saw through."""
+        checks["chart"].result()  # what fails there is told once
+        if not checks["release"].result():
+            return None
         namespace = self.target.namespace
         stored = storage.history(checks["cluster"].result(), namespace, self.profile.release.name)
-        if not stored:
-            return None
-        checks["chart"].result()  # where it does not render, that is told once
         manifest = self._chart(checks["helm"].result(), values, image)
         now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
         return change(objects(now.manifest), manifest, namespace)
