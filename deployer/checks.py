@@ -15,6 +15,7 @@ from deployer.credentials import Login
 from deployer.errors import DeployError, PreflightError
 from deployer.guard.change import change
 from deployer.model import Image, Job, Revision, Target, Values
+from deployer.plan import repair
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Source
 from deployer.plan.tag import tag
@@ -35,6 +36,7 @@ class Ready:
     helm: Helm
     cluster: Cluster
     registry: Registry
+    manifest: list[dict[str, Any]]  # what the chart makes
     guarded: guard.Facts  # what the profile's guards need to know
 
 
@@ -64,7 +66,7 @@ class Checks:
             checks["permissions"] = pool.submit(
                 lambda: self._access(checks["cluster"].result(), checks["chart"].result())
             )
-            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self.history(checks["cluster"].result()))
             if guard.applying(self.profile.guards, verb):
                 checks["guards"] = pool.submit(lambda: self._guarded(verb, values, checks))
         return checks
@@ -77,12 +79,23 @@ class Checks:
             del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
         image, tree = checks["image"].result()
-        history = checks["release"].result()
-        rendered = release.rendered(checks["chart"].result(), first=not history)
+        history, manifest = checks["release"].result(), checks["chart"].result()
+        rendered = release.rendered(manifest, first=not repair.settled(history))
         facts = Facts(image, history, tree, rendered, self.job)
         registry = Registry(self.profile.registry.url, self.login)
         guarded = checks["guards"].result() if "guards" in checks else guard.Facts(self.environment, verb, self.job)
-        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry, guarded)
+        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry, manifest, guarded)
+
+    def anew(self, ready: Ready) -> Ready:
+        """The facts once the release is ours: until then, another run may have released, or pushed the image."""
+        history, image = self.history(ready.cluster), ready.facts.image
+        facts = replace(
+            ready.facts,
+            history=history,
+            image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
+            rendered=release.rendered(ready.manifest, first=not repair.settled(history)),
+        )
+        return replace(ready, facts=facts)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
         """All that a `rollback` or a `status` needs."""
@@ -90,7 +103,7 @@ class Checks:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self.history(checks["cluster"].result()))
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
 
@@ -232,7 +245,8 @@ class Checks:
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _history(self, door: Cluster) -> tuple[Revision, ...]:
+    def history(self, door: Cluster) -> tuple[Revision, ...]:
+        """What helm keeps of the release, with our record."""
         namespace, name = self.target.namespace, self.profile.release.name
         found = [stored.revision for stored in storage.history(door, namespace, name)]
         return record.judged(found, record.read(door, namespace, name)) if found else ()

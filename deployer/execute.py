@@ -23,9 +23,10 @@ from deployer.errors import (
 )
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
+from deployer.lock import Lease
 from deployer.model import Image, Rendered, Values
 from deployer.plan import values
-from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
+from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
@@ -40,6 +41,7 @@ class Doors:
     helm: Helm
     cluster: Cluster
     registry: Registry
+    lease: Lease
     login: Login | None = None
 
 
@@ -85,7 +87,7 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
     return Result(
         plan=plan,
         exit_code=error.exit_code if error else ExitCode.OK,
-        message=error.message if error else _healthy(run),
+        message=error.message if error else _done(run),
         seconds=time.monotonic() - run.began,
         stages=tuple(run.stages),
         image=run.image,
@@ -110,11 +112,13 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.doors.lease.check()
             note = _do(run, step) or note
     except BaseException:
         _finish(run, stage, began, "", ok=False)
         raise
-    _finish(run, stage, began, note)
+    if stage:
+        _finish(run, stage, began, note)
 
 
 def _finish(run: _Run, stage: str, began: float, note: str, *, ok: bool = True) -> None:
@@ -143,10 +147,14 @@ def _do(run: _Run, step: Step) -> str:
             _pull_secret(run, name)
             run.changed = True
             return ""
+        case Abandon():
+            return _abandon(run, step.deed)
         case Upgrade(given, rendered):
             return _upgrade(run, step.stage, given, rendered)
         case Rollback(revision):
             return _rollback(run, step.stage, revision)
+        case Uninstall():
+            return _uninstall(run, step.stage)
         case Verify(stuck):
             outcome = _watched(run)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
@@ -155,6 +163,31 @@ def _do(run: _Run, step: Step) -> str:
                     run.doors.cluster.delete(path("Pod", run.plan.target.namespace, pod))
                 outcome = _watched(run)
             return _judged(run, outcome)
+
+
+def _abandon(run: _Run, left: Abandon) -> str:
+    """Say so whatever comes next: somebody should know that a run was killed."""
+    where, name = run.plan.target.namespace, run.plan.release
+    if left.removed:
+        storage.remove(run.doors.cluster, where, name, left.revision)
+    else:
+        storage.fail(run.doors.cluster, where, name, left.revision, f"Interrupted: a killed run left it {left.status}")
+    run.changed = True
+    became = "removed, so that helm installs again" if left.removed else "marked failed"
+    run.warnings.append(f"a killed run left revision {left.revision} {left.status}: {became}")
+    run.tell(Notice(run.warnings[-1], Severity.WARNING))
+    return f"revision {left.revision} {'removed' if left.removed else 'marked failed'}"
+
+
+def _uninstall(run: _Run, stage: str) -> str:
+    run.changed = True
+    try:
+        run.doors.programs.run(
+            run.doors.helm.uninstall(timeout=run.profile.release.timeout), lambda line: run.tell(Line(stage, line))
+        )
+    except ProgramFailed as error:
+        raise _failed("helm could not remove the release", ExitCode.FAILED, error) from None
+    return ""
 
 
 def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
@@ -346,8 +379,10 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
     return failure
 
 
-def _healthy(run: _Run) -> str:
+def _done(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
+    if run.plan.verb == "down":
+        return f"{name} is removed" if run.changed else f"there is no release {name}"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 

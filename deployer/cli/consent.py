@@ -1,14 +1,12 @@
 """Whether a run may go on: the profile's guards, those that are passed over, the environment's name typed."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deployer import guard
+from deployer.cli import asking
 from deployer.cli.session import Session
-from deployer.errors import PreflightError
 from deployer.guard.rules import asks
-from deployer.plan.steps import Plan
 
 
 @dataclass(frozen=True)
@@ -21,10 +19,10 @@ class Consent:
 
     def facts(self, known: guard.Facts) -> guard.Facts:
         """What the checks found out, and who is there."""
-        return replace(known, yes=self.yes, terminal=sys.stdin.isatty() and sys.stderr.isatty())
+        return replace(known, yes=self.yes, terminal=self.run.attended)
 
-    def allowed(self, plan: Plan, known: guard.Facts) -> Plan:
-        """The plan, with the guards that had to be passed over on record.
+    def passed(self, known: guard.Facts) -> Mapping[str, str]:
+        """The guards that had to be passed over, with the reason: what goes on record.
 
         Raises PreflightError that tells every guard that refuses.
         """
@@ -32,19 +30,19 @@ class Consent:
         needed = guard.enforce(self.run.environment, guard.judge(guards, facts), self.overrides)
         if asks(guards, facts) and "confirm" in self.overrides:
             needed = {**needed, "confirm": self.overrides["confirm"]}
-        return replace(plan, record=replace(plan.record, overrides=needed))
+        return needed
 
-    def confirm(self, plan: Plan, known: guard.Facts, ask: Callable[[str], str]) -> None:
-        """Have the environment's name typed, where a guard wants that. Raises PreflightError where it is another."""
-        if not asks(self.run.profile.guards, self.facts(known)) or "confirm" in plan.record.overrides:
-            return
-        where = f"{plan.release} in {plan.target.namespace}, context {plan.target.context}"
-        typed = ask(f"{plan.verb} {where}. Type the environment's name to go on: ").strip()
-        if typed != self.run.environment:
-            raise PreflightError(
-                f"`{typed}` is not the name of the environment; nothing was touched (guards.confirm)",
-                hint=f"type {self.run.environment} to go on",
-            )
+    def confirm(self, verb: guard.Verb, passed: Mapping[str, str]) -> bool:
+        """Have the environment's name typed, where a guard wants that; whether it was.
+
+        Raises PreflightError where it is another name.
+        """
+        run = self.run
+        if not (run.profile.guards.confirm and run.attended) or "confirm" in passed:
+            return False
+        where = f"{run.profile.release.name} in {run.target.namespace} (context {run.target.context})"
+        asking.spell(run, f"{verb} {where}; type {run.environment} to go on", run.environment, yes=False)
+        return True
 
 
 def consent(run: Session, names: Sequence[str] | None, reason: str | None, *, yes: bool) -> Consent:

@@ -52,7 +52,8 @@ Override = Annotated[
 Reason = Annotated[
     str | None, typer.Option("--reason", help="Why a guard is passed over; goes on record.", show_default=False)
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
+YesInJob = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),

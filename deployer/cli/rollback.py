@@ -20,7 +20,7 @@ def rollback(
     ] = None,
     override: options.Override = None,
     reason: options.Reason = None,
-    yes: options.Yes = False,
+    yes: options.YesInJob = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -30,12 +30,15 @@ def rollback(
     """Put the last good revision back, or the one named, and watch it until healthy."""
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
-        with teller(run.mask, output, verbose=verbose) as screen:
-            helm, cluster, history = run.checks.for_rollback()
-            plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job)
-            guarded = run.checks.guarded("rollback")
-            plan = consented.allowed(plan, guarded)
-            consented.confirm(plan, guarded, screen.ask)
-            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None)
+        helm, cluster, _ = run.checks.for_rollback()
+        passed = consented.passed(run.checks.guarded("rollback"))
+        consented.confirm("rollback", passed)
+        with (
+            teller(run.mask, output, verbose=verbose) as screen,
+            run.lease(cluster, "rollback", screen.tell) as lease,
+        ):
+            history = run.checks.history(cluster)
+            plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job).passing(passed)
+            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), lease)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

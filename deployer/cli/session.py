@@ -3,17 +3,19 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import ci, credentials, dockerconfig
+from deployer import ci, credentials, dockerconfig, lock
 from deployer.checks import Checks, target
 from deployer.cli.options import Output
+from deployer.cluster import Cluster
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Job, Target
 from deployer.plan.steps import Plan
@@ -22,7 +24,7 @@ from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
-from deployer.result import Result
+from deployer.result import Event, Result
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -57,14 +59,23 @@ class Session:
             self.variables,
         )
 
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits at a terminal, who can be asked and need not be made to wait."""
+        return not self.job.platform and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
+        """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
+        settings = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, settings.ttl, 0 if self.attended else settings.wait)
+        return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
+
 
 @contextmanager
 def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends."""
     project = project.resolve()
-    if env_file and not env_file.exists():
-        raise UsageError(f"there is no --env-file {env_file}")
-    known = credentials.variables(env_file or project / ".env", os.environ)
+    known = known_variables(project, env_file)
     profile = load(project, environment, known)
     if timeout is not None:
         release = profile.release.model_copy(update={"timeout": limit(timeout)})
@@ -92,6 +103,13 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             job=ci.job(os.environ),
             variables=known,
         )
+
+
+def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
+    """The job's variables over those of .env. Raises UsageError where the file that was named is not there."""
+    if env_file and not env_file.exists():
+        raise UsageError(f"there is no --env-file {env_file}")
+    return credentials.variables(env_file or project / ".env", os.environ)
 
 
 @contextmanager

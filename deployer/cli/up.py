@@ -11,6 +11,8 @@ from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
 from deployer.plan import values
+from deployer.plan.facts import Facts
+from deployer.plan.steps import Plan
 from deployer.plan.up import up as plan_up
 
 
@@ -30,7 +32,7 @@ def up(
     ] = False,
     override: options.Override = None,
     reason: options.Reason = None,
-    yes: options.Yes = False,
+    yes: options.YesInJob = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -41,20 +43,26 @@ def up(
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
         given = values.effective(run.profile, run.secrets, assignments or [])
         consented = consent(run, override, reason, yes=yes)
-        with teller(run.mask, output, verbose=verbose) as screen:
-            ready = run.checks.for_release(given, tag)
-            login = (
-                docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
-                if run.login
-                else None
-            )
-            plan = plan_up(
-                env, run.profile, ready.facts, project=run.project, target=run.target, values=given, login=login
-            )
-            plan = consented.allowed(plan, ready.guarded)
-            if dry_run:
-                return show_plan(plan, run.mask, output)
-            consented.confirm(plan, ready.guarded, screen.ask)
-            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+        ready = run.checks.for_release(given, tag)
+        passed = consented.passed(ready.guarded)
+        login = (
+            docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
+            if run.login
+            else None
+        )
+
+        def made(facts: Facts) -> Plan:
+            plan = plan_up(env, run.profile, facts, project=run.project, target=run.target, values=given, login=login)
+            return plan.passing(passed)
+
+        if dry_run:
+            return show_plan(made(ready.facts), run.mask, output)
+        consented.confirm("up", passed)
+        with (
+            teller(run.mask, output, verbose=verbose) as screen,
+            run.lease(ready.cluster, "up", screen.tell) as lease,
+        ):
+            ready = run.checks.anew(ready)
+            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, lease, run.login)
+            result = execute(made(ready.facts), run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from deployer.errors import PreflightError, UsageError
 from deployer.guard.facts import Refusal
 from deployer.guard.judge import RULES
-from deployer.profile.load import nearest
 from deployer.profile.schema import Guards
+from deployer.profile.sources import nearest
 
 
 def overriding(guards: Guards, names: Sequence[str], reason: str | None) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from deployer.errors import PreflightError
 from deployer.model import Job, Record, Revision, Target
+from deployer.plan import repair
 from deployer.plan.facts import current
 from deployer.plan.steps import Plan, Rollback, Step, Verify
 
@@ -30,6 +31,7 @@ def rollback(
 
     Raises PreflightError where there is nothing to go back to.
     """
+    mending, history = repair.steps(history), repair.settled(history)
     deployed = current(history)
     if deployed is None:
         raise PreflightError(f"there is no release {release} in {target.namespace}, so nothing to roll back")
@@ -51,7 +53,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=steps(to),
+        steps=(*mending, *steps(to)),
         previous=deployed.number,
         record=_again(chosen, job),
         notes=(f"revision {deployed.number} → what revision {to} was",),

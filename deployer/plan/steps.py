@@ -1,6 +1,7 @@
 """What a plan is made of: deeds as data."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deployer.errors import ExitCode
@@ -55,7 +56,21 @@ class Verify:
     stuck: Literal["told", "deleted"] = "told"
 
 
-Deed = Run | Pin | PullSecret | Upgrade | Rollback | Verify
+@dataclass(frozen=True)
+class Abandon:
+    """Put right what a killed run left of a revision, so that helm works on the release again."""
+
+    revision: int
+    status: str  # as it was left: pending-upgrade, …
+    removed: bool  # it is taken out of the history; else marked failed
+
+
+@dataclass(frozen=True)
+class Uninstall:
+    """`helm uninstall`: the release, its history and our record go."""
+
+
+Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify
 
 
 @dataclass(frozen=True)
@@ -80,3 +95,7 @@ class Plan:
     previous: int | None = None  # the revision that runs now
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"
+
+    def passing(self, overrides: Mapping[str, str]) -> "Plan":
+        """The same plan, with the guards on record that it passes over, and why."""
+        return replace(self, record=replace(self.record, overrides=overrides))

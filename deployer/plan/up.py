@@ -5,7 +5,7 @@ from pathlib import Path
 from deployer.commands import docker
 from deployer.errors import ExitCode
 from deployer.model import Command, Record, Target, Values
-from deployer.plan import rollback
+from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.profile import Profile
@@ -22,9 +22,9 @@ def up(
     login: Command | None,
 ) -> Plan:
     """The plan of an `up`."""
-    image, history = facts.image, facts.history
+    image, history = facts.image, repair.settled(facts.history)
     deployed = current(history)
-    steps: list[Step] = []
+    steps: list[Step] = [*repair.steps(facts.history)]
     notes: list[str] = []
     if image.digest:
         notes.append(f"{image.tagged} is in the registry already: not built")

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
+from deployer.mask import MASK
+from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
 from deployer.status import Status
+from deployer.values.layers import Leaf, Origin
 
 SCHEMA = "deploy/v1"
 
@@ -79,6 +83,20 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
     }
 
 
+def unlock(environment: str, message: str, held: Holder | None, taken: bool) -> dict[str, Any]:
+    """A lease that was taken away, or nobody's."""
+    return {
+        "schema": SCHEMA,
+        "verb": "unlock",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "message": message,
+        "changed": taken,
+        "holder": dataclasses.asdict(held) if held else None,
+    }
+
+
 def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str, Any]:
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
@@ -114,14 +132,63 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "context": one.context,
                 "namespace": one.namespace,
                 "release": one.release,
+                "wanted": dataclasses.asdict(one.wanted),
                 "revision": dataclasses.asdict(one.revision) if one.revision else None,
                 "verdict": one.verdict,
                 "workloads": [_judgement(judgement) for judgement in one.judgements],
                 "running": [dataclasses.asdict(running) for running in one.running],
+                "drift": [dataclasses.asdict(drift) for drift in one.drift],
+                "unreadable": list(one.unreadable),
+                "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
             }
             for name, one in found
         ],
     }
+
+
+def settings(environment: str, found: Sequence[Leaf]) -> dict[str, Any]:
+    """Everything that is set in an environment, with where it comes from."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {
+        "schema": SCHEMA,
+        "verb": "config show",
+        "environment": environment,
+        **outcome,
+        "settings": [{"key": shown(leaf.keys), **_leaf(leaf)} for leaf in found],
+    }
+
+
+def findings(environments: Sequence[str], found: Sequence[Finding], code: ExitCode) -> dict[str, Any]:
+    """What is wrong with the environments."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config check",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": list(environments),
+        "findings": [dataclasses.asdict(one) for one in found],
+    }
+
+
+def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str, Any]:
+    """What two environments have differently; null where one does not have it."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config diff",
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "environments": [left, right],
+        "differences": [
+            {"key": shown(one.keys), left: one.left and _leaf(one.left), right: one.right and _leaf(one.right)}
+            for one in found
+        ],
+    }
+
+
+def written(verb: str, environment: str | None, file: str, changed: bool) -> dict[str, Any]:
+    """A file that was written, or was as it should be."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
 
 
 def text(document: dict[str, Any]) -> str:
@@ -131,3 +198,17 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _leaf(leaf: Leaf) -> dict[str, Any]:
+    return {**_origin(leaf.origin), "overrode": [_origin(one) for one in leaf.overrode]}
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {
+        "value": MASK if origin.secret else origin.value,
+        "layer": origin.layer,
+        "place": origin.place,
+        "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
+        "secret": origin.secret,
+    }

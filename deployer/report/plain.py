@@ -44,14 +44,6 @@ class Plain:
             case _:
                 assert_never(event)
 
-    def ask(self, question: str) -> str:
-        """What a person types; nothing where the input ends."""
-        self._write(question)
-        try:
-            return input()
-        except EOFError:
-            return ""
-
     def _progress(self, judgement: Judgement) -> None:
         text = words.judgement(judgement)
         if self._said.get(str(judgement.workload)) != text:

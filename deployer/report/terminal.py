@@ -66,17 +66,6 @@ class Terminal:
                 assert_never(event)
         self._live.update(self._now())
 
-    def ask(self, question: str) -> str:
-        """What a person types, while nothing is redrawn; nothing where the input ends."""
-        self._live.stop()
-        self._console.print(Text(self._mask(question), style="bold"), end="", soft_wrap=True)
-        try:
-            return input()
-        except EOFError:
-            return ""
-        finally:
-            self._live.start()
-
     def _now(self) -> RenderableType:
         if self._stage is None:
             return Text("")

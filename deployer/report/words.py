@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
-from deployer.plan.steps import Deed, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
+from deployer.lock import Holder
+from deployer.plan.drift import Drift
+from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
-from deployer.status import Status
 
 
 def seconds(value: float) -> str:
@@ -55,6 +56,11 @@ def deed(done: Deed, made: Plan) -> str:
             return f"ask the registry for the digest of {image.tagged}"
         case PullSecret(name):
             return f"create or refresh the pull secret {name}"
+        case Abandon(revision, status, removed):
+            how = "take revision {} out of the history" if removed else "mark revision {} failed"
+            return f"{how.format(revision)}, if a killed run left it {status}"
+        case Uninstall():
+            return f"remove the release {made.release} and its history"
         case Upgrade():
             before = f"over revision {made.previous}" if made.previous else "as the first revision"
             return f"release {made.image.reference if made.image else made.release} {before}"
@@ -64,18 +70,33 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
 
 
-def status(found: Status) -> Iterator[str]:
-    """One environment."""
-    where = f"{found.release} in {found.namespace} (context {found.context})"
-    if found.revision is None:
-        yield f"nothing released: {where}"
-        return
-    revision = found.revision
-    yield f"{found.verdict}: {where}, revision {revision.number} {revision.status}, {revision.updated[:19]}"
-    for judged in found.judgements:
-        yield f"  {judgement(judged)}"
-    for running in found.running:
-        yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
+def drift(one: Drift) -> str:
+    """One field that is not as the release says."""
+    if not one.field:
+        return f"{one.object} is missing"
+    place = f"{one.object} {one.field}"
+    if one.found is None:
+        return f"{place} is gone, and should be {one.wanted or 'empty'}"
+    if one.found == "differs":
+        return f"{place} differs"
+    if one.wanted is None:
+        return f"{place} was added: {one.found or 'empty'}"
+    return f"{place} is {one.found or 'empty'}, and should be {one.wanted or 'empty'}"
+
+
+def holder(held: Holder, silent: float | None) -> str:
+    """Who holds a lease, and whether it seems to be alive."""
+    sign = "" if silent is None else f", last sign of life {seconds(silent)} ago"
+    return f"{held}{sign}"
+
+
+def unlocked(what: str, held: Holder | None, taken: bool) -> str:
+    """What `deploy unlock` has done."""
+    if held is None:
+        return f"nobody holds {what}"
+    if not taken:
+        return f"{what} was given back meanwhile"
+    return f"{what} is free; {held.actor or 'somebody'} held it since {held.since}"
 
 
 def outcome(result: Result) -> Iterator[str]:

@@ -208,7 +208,7 @@ def test_the_environments_name_is_typed_on_a_terminal(fault: Project) -> None:
     assert "nobody is there to type the environment's name (guards.confirm)" in nobody.err
     code, _, shown = typed(fault, "yes", *up)
     assert code == 3, shown
-    assert "`yes` is not the name of the environment" in shown
+    assert "`dev` was not typed; nothing was touched" in shown
     assert fault.objects("deployments") == []
     code, out, shown = typed(fault, "dev", *up)
     assert code == 0, shown

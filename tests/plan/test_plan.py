@@ -49,6 +49,14 @@ def outline(plan: Plan) -> list[str]:
     return [f"{step.stage}: {name}" for step, name in zip(plan.steps, names, strict=True)]
 
 
+def test_what_a_killed_run_left_is_put_right_first() -> None:
+    pending = replace(GOOD, number=5, status="pending-upgrade", verdict=None)
+    plan = planned(profile(), Facts(PUSHED, (GOOD, pending)))
+    assert outline(plan)[0] == "repair: Abandon"
+    assert plan.previous == 5
+    assert plan.recovery[0].deed == Rollback(3)
+
+
 BUILD = ["build: docker buildx", "push: docker push", "push: Pin"]
 RELEASE = ["release: Upgrade", "rollout: Verify"]
 

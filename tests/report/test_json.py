@@ -10,8 +10,10 @@ from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Record, Revision
+from deployer.plan.drift import Drift
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.status import Running, Status
@@ -22,6 +24,19 @@ RUN = """
 schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
 overrides warnings detail
 """
+
+
+HELD = Holder("1f", "ann", "up", "https://ci/1", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06.000000Z", 30.0)
+
+
+def test_unlock() -> None:
+    made = through(document.unlock("dev", "web in shop is free", HELD, True))
+    assert has(made, "schema verb environment outcome exitCode message changed holder")
+    assert made["holder"]["job"] == "https://ci/1"
+    assert through(document.unlock("dev", "nobody holds it", None, False))["holder"] is None
+
+
+HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09.0Z", 30.0)
 
 
 def has(made: dict[str, Any], keys: str) -> bool:
@@ -128,8 +143,10 @@ def test_verify() -> None:
 
 
 def test_status() -> None:
-    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), Verdict.HEALTHY, (HEALTHY,))
-    here = Status(**{**vars(here), "running": (Running("r/web:1", DIGEST, 2),)})
+    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), verdict=Verdict.HEALTHY)
+    here = replace(here, judgements=(HEALTHY,))
+    drifted = Drift("deployment/web", "spec.replicas", "2", "5")
+    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
     found = [("dev", here), ("test", nothing), ("prod", wrong)]
@@ -137,9 +154,14 @@ def test_status() -> None:
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
-        assert has(one, "environment context namespace release revision verdict workloads running")
+        assert has(
+            one,
+            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
+        )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
+    assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
+    assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
 

@@ -139,36 +139,3 @@ def test_a_failure_is_annotated_in_github_actions() -> None:
     ]
     assert list(annotations.lines(UNHEALTHY, {})) == []
     assert list(annotations.lines(result(), {"GITHUB_ACTIONS": "true"})) == []
-
-
-def test_a_question_on_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda: "prod")
-    assert Plain(lines.append).ask("Which? ") == "prod"
-    assert lines == ["Which? "]
-
-
-def test_a_question_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[bool] = []
-    with Terminal(Mask(["s3cret-value"])) as terminal:
-
-        def answer() -> str:
-            asked.append(terminal._live.is_started)
-            return "prod"
-
-        monkeypatch.setattr("builtins.input", answer)
-        assert terminal.ask("Which s3cret-value? ") == "prod"
-        assert asked == [False], "nothing is redrawn while somebody types"
-        assert terminal._live.is_started
-    assert "Which" in (shown := capsys.readouterr().err)
-    assert "s3cret" not in shown
-
-
-def test_a_question_whose_input_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ended() -> str:
-        raise EOFError
-
-    monkeypatch.setattr("builtins.input", ended)
-    assert Plain(lambda line: None).ask("?") == ""
-    with Terminal(Mask([])) as terminal:
-        assert terminal.ask("?") == ""
