@@ -1,28 +1,33 @@
 """Everything that is checked before the first deed, side by side; all failures are told together."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import cluster, guard, guardfacts, permissions, record, release, source, storage
+from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.errors import DeployError, PreflightError
+from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import repair
+from deployer.plan import repair, unchanged
 from deployer.plan import values as release_values
-from deployer.plan.facts import Facts, Source
+from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
+from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, load
 from deployer.registry import Registry
+from deployer.standing import look
 from deployer.values.document import objects
+
+THREADS = 12
+"""More than there are checks: some wait for others."""
 
 OLDEST_ENGINE = (20, 10)
 """The docker engine that BuildKit's cache mounts and `--load` are proven with."""
@@ -33,16 +38,21 @@ class Ready:
     """The facts, and the doors that were opened to learn them."""
 
     facts: Facts
-    helm: Helm
     cluster: Cluster
     registry: Registry
-    manifest: list[dict[str, Any]]  # what the chart makes
     guarded: guard.Facts  # what the profile's guards need to know
+    helm: Helm | None = None  # None where nothing has to be released
+    manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
+    standing: Standing | None = None  # set where nothing has to be released
+    because: tuple[str, ...] = ()  # why something has
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The checks of one environment. Each raises a DeployError that says what to do."""
+    """The checks of one environment. Each raises a DeployError that says what to do.
+
+    Those that a run without a change needs too are cheap: git, the registry, the API. The others start programs.
+    """
 
     environment: str
     project: Path
@@ -53,49 +63,62 @@ class Checks:
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
 
-    def each(self, values: Values, given_tag: str | None, verb: guard.Verb = "up") -> dict[str, Future[Any]]:
+    def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
-        registry = Registry(self.profile.registry.url, self.login)
-        with ThreadPoolExecutor(8) as pool:
-            checks: dict[str, Future[Any]] = {}
-            checks["image"] = pool.submit(lambda: self._image(registry, given_tag))
-            checks["docker"] = pool.submit(self._engine)
-            checks["helm"] = pool.submit(self.helm)
-            checks["cluster"] = pool.submit(self.cluster)
-            checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image()))
-            checks["permissions"] = pool.submit(
-                lambda: self._access(checks["cluster"].result(), checks["chart"].result())
-            )
-            checks["release"] = pool.submit(lambda: self.history(checks["cluster"].result()))
-            if guard.applying(self.profile.guards, verb):
-                checks["guards"] = pool.submit(lambda: self._guarded(verb, values, checks))
+        with ThreadPoolExecutor(THREADS) as pool:
+            checks = self._cheap(pool, self._registry, given_tag, "up")
+            self._dear(pool, checks, values, "up")
         return checks
 
-    def for_release(self, values: Values, given_tag: str | None, verb: guard.Verb = "up") -> Ready:
-        """All that an `up` needs."""
-        checks = self.each(values, given_tag, verb)
-        built = not checks["image"].exception() and checks["image"].result()[0].digest
+    def for_release(
+        self, values: Values, given_tag: str | None, verb: guard.Verb = "up", *, force: bool = False
+    ) -> Ready:
+        """All that an `up` needs; where nothing has to be released, no program but git is started.
+
+        `force`: what is there is not compared.
+        """
+        registry = self._registry
+        with ThreadPoolExecutor(THREADS) as pool:
+            checks = self._cheap(pool, registry, given_tag, verb)
+            because: tuple[str, ...] = ("forced",)
+            if not force:
+                standing, because = self._compared(checks, values)
+                if standing:
+                    facts, guarded = self._facts(checks), self.of_guards(checks)
+                    return Ready(facts, checks["cluster"].result(), registry, guarded, standing=standing)
+            self._dear(pool, checks, values, verb)
+        built = not checks["image"].exception() and self._image_is_there(checks)
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
-        image, tree = checks["image"].result()
-        history, manifest = checks["release"].result(), checks["chart"].result()
-        rendered = release.rendered(manifest, first=not repair.settled(history))
-        facts = Facts(image, history, tree, rendered, self.job)
-        registry = Registry(self.profile.registry.url, self.login)
-        guarded = checks["guards"].result() if "guards" in checks else guard.Facts(self.environment, verb, self.job)
-        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry, manifest, guarded)
+        facts, manifest = self._facts(checks), checks["chart"].result()
+        rendered = release.rendered(manifest, first=not repair.settled(facts.history))
+        return Ready(
+            replace(facts, rendered=rendered),
+            checks["cluster"].result(),
+            registry,
+            self.of_guards(checks),
+            checks["helm"].result(),
+            manifest,
+            because=because,
+        )
 
-    def anew(self, ready: Ready) -> Ready:
-        """The facts once the release is ours: until then, another run may have released, or pushed the image."""
-        history, image = self.history(ready.cluster), ready.facts.image
+    def anew(self, ready: Ready, values: Values, *, force: bool = False) -> Ready:
+        """The facts once the release is ours: until then, another run may have released, or pushed the image.
+
+        Where it has released what this run is for, there is nothing left to do.
+        """
+        kept, image = self._kept(ready.cluster), ready.facts.image
         facts = replace(
             ready.facts,
-            history=history,
+            **_of(kept),
             image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
-            rendered=release.rendered(ready.manifest, first=not repair.settled(history)),
+            rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
-        return replace(ready, facts=facts)
+        moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
+        compared = moved and not force
+        standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
+        return replace(ready, facts=facts, standing=standing, because=because)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
         """All that a `rollback` or a `status` needs."""
@@ -103,9 +126,14 @@ class Checks:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["release"] = pool.submit(lambda: self.history(checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self._kept(checks["cluster"].result()))
         _raise(checks)
-        return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
+        history = tuple(one.revision for one in checks["release"].result())
+        return checks["helm"].result(), checks["cluster"].result(), history
+
+    @property
+    def _registry(self) -> Registry:
+        return Registry(self.profile.registry.url, self.login)
 
     def guarded(self, verb: guard.Verb) -> guard.Facts:
         """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
@@ -113,8 +141,32 @@ class Checks:
             self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
         )
 
-    def _guarded(self, verb: guard.Verb, values: Values, checks: Mapping[str, Future[Any]]) -> guard.Facts:
-        image, tree = checks["image"].result()
+    def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
+        """What the guards need to know, from checks that went well. What nobody asked for changes nothing."""
+        facts: guard.Facts = checks["guards"].result()
+        return replace(facts, change=checks["change"].result()) if "change" in checks else facts
+
+    def _cheap(
+        self, pool: ThreadPoolExecutor, registry: Registry, given_tag: str | None, verb: guard.Verb
+    ) -> dict[str, Future[Any]]:
+        checks: dict[str, Future[Any]] = {}
+        door = pool.submit(self._connected)
+        checks["image"] = pool.submit(lambda: self._image(registry, given_tag))
+        checks["cluster"] = pool.submit(lambda: self._identified(door.result()))
+        checks["release"] = pool.submit(lambda: self._of_this_cluster(door, checks["cluster"]))
+        checks["guards"] = pool.submit(lambda: self._guarded(verb, checks["image"]))
+        return checks
+
+    def _dear(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]], values: Values, verb: guard.Verb) -> None:
+        checks["docker"] = pool.submit(self._engine)
+        checks["helm"] = pool.submit(self.helm)
+        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
+        checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
+            checks["change"] = pool.submit(lambda: self._change(checks, values))
+
+    def _guarded(self, verb: guard.Verb, image: Future[tuple[Image, Source | None]]) -> guard.Facts:
+        wanted, tree = image.result()
         return guardfacts.gather(
             self.profile.guards,
             verb,
@@ -123,9 +175,8 @@ class Checks:
             project=self.project,
             programs=self.programs,
             tree=tree,
-            image=image,
+            image=wanted,
             elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-            change=lambda: self._change(checks, values, image),
         )
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
@@ -140,16 +191,49 @@ class Checks:
             )
         return guard.Elsewhere(found)
 
-    def _change(self, checks: Mapping[str, Future[Any]], values: Values, image: Image) -> guard.Change | None:
+    def _change(self, checks: Mapping[str, Future[Any]], values: Values) -> guard.Change | None:
         """What the release would change of the newest one that helm saw through."""
         checks["chart"].result()  # what fails there is told once
-        if not checks["release"].result():
+        stored: tuple[storage.Stored, ...] = checks["release"].result()
+        if not stored:
             return None
-        namespace = self.target.namespace
-        stored = storage.history(checks["cluster"].result(), namespace, self.profile.release.name)
-        manifest = self._chart(checks["helm"].result(), values, image)
         now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
-        return change(objects(now.manifest), manifest, namespace)
+        manifest = self._chart(checks["helm"].result(), values, checks["image"].result()[0])
+        return change(objects(now.manifest), manifest, self.target.namespace)
+
+    def _compared(self, checks: Mapping[str, Future[Any]], values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+        """How the release stands where it is what was asked for; else why something has to be released."""
+        try:
+            if not self._image_is_there(checks):  # known first, and enough
+                return None, (f"{checks['image'].result()[0].tagged} is not in the registry",)
+            return self._standing(checks["cluster"].result(), self._facts(checks), values)
+        except Interrupted:
+            raise
+        except DeployError:  # told with what else is wrong, or found again by what needs it
+            return None, ()
+
+    def _standing(self, door: Cluster, facts: Facts, values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+        because = unchanged.differences(facts, values, self.profile.registry.pull_secret if self.login else None)
+        if because or facts.released is None:
+            return None, because
+        namespace, limits = self.target.namespace, self.profile.health
+        standing = look(door, namespace, facts.released.manifest, limits, self._secret_is_current(door))
+        because = unchanged.left(standing)
+        return (None, because) if because else (standing, ())
+
+    def _secret_is_current(self, door: Cluster) -> Callable[[], bool]:
+        name, login = self.profile.registry.pull_secret, self.login
+        if not name or not login:
+            return lambda: True
+        return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
+
+    def _image_is_there(self, checks: Mapping[str, Future[Any]]) -> bool:
+        return bool(checks["image"].result()[0].digest)
+
+    def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
+        image, tree = checks["image"].result()
+        files = chart.digest(self.project / self.profile.release.chart)
+        return Facts(image, source=tree, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
         tree = source.source(self.programs, self.project, self.profile.image.context)
@@ -189,12 +273,19 @@ class Checks:
 
     def cluster(self) -> Cluster:
         """The cluster behind the profile's context, if it is the one the profile means."""
-        try:
-            return self._identified(cluster.connect(self.target.kubeconfig, self.target.context))
-        except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
-            raise PreflightError(error.message, hint=error.hint) from None
+        return self._identified(self._connected())
+
+    def _connected(self) -> Cluster:
+        return cluster.connect(self.target.kubeconfig, self.target.context)
 
     def _identified(self, door: Cluster) -> Cluster:
+        try:
+            self._demand_identity(door)
+        except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
+            raise PreflightError(error.message, hint=error.hint) from None
+        return door
+
+    def _demand_identity(self, door: Cluster) -> None:
         identity = self.profile.target.identity
         found: Mapping[str, Callable[[], str | None]] = {
             "server": lambda: door.server,
@@ -219,19 +310,19 @@ class Checks:
             ) from None
         except cluster.Forbidden:
             pass  # a namespaced account need not be able to read the namespace itself
-        return door
 
+    @property
     def _some_image(self) -> Image:
         """What the chart is tried with while nobody knows the image yet."""
         return Image(self.profile.registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
 
     def _chart(self, program: Helm, values: Values, image: Image) -> list[dict[str, Any]]:
-        chart = self.project / self.profile.release.chart
-        if not (chart / "Chart.yaml").is_file():
+        folder = self.project / self.profile.release.chart
+        if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
         text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
         try:
-            return objects(self.programs.read(program.template(chart, text)))
+            return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
             raise PreflightError(
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
@@ -245,11 +336,31 @@ class Checks:
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
+    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[storage.Stored, ...]:
+        """What is released. Asked at once, but whose cluster it is comes first: its error is the one that is told."""
+        try:
+            return self._kept(door.result())
+        finally:
+            identified.result()
+
     def history(self, door: Cluster) -> tuple[Revision, ...]:
         """What helm keeps of the release, with our record."""
+        return tuple(one.revision for one in self._kept(door))
+
+    def _kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
+        """Helm's revisions with what is on record of each, oldest first."""
         namespace, name = self.target.namespace, self.profile.release.name
-        found = [stored.revision for stored in storage.history(door, namespace, name)]
-        return record.judged(found, record.read(door, namespace, name)) if found else ()
+        with ThreadPoolExecutor(1) as pool:
+            records = pool.submit(record.read, door, namespace, name)
+            found = storage.history(door, namespace, name)
+        judged = record.judged([one.revision for one in found], records.result()) if found else ()
+        return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+
+
+def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
+    """The facts that helm's record tells."""
+    released = Released(kept[-1].values, kept[-1].manifest) if kept else None
+    return {"history": tuple(one.revision for one in kept), "released": released}
 
 
 def target(project: Path, profile: Profile) -> Target:

@@ -1,14 +1,12 @@
 """The one loop where a plan becomes deeds: the only part that changes the world."""
 
-import base64
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, record, release, rollout, storage
+from deployer import beside, pullsecret, record, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -24,7 +22,7 @@ from deployer.errors import (
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
-from deployer.model import Image, Rendered, Values
+from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
@@ -38,10 +36,10 @@ class Doors:
     """The outside worlds of a run."""
 
     programs: Programs
-    helm: Helm
     cluster: Cluster
     registry: Registry
-    lease: Lease
+    helm: Helm | None = None  # None where nothing is released: then it was not asked for
+    lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
 
 
@@ -55,6 +53,7 @@ class _Run:
     doors: Doors
     tell: Callable[[Event], None]
     image: Image | None
+    record: Record  # the facts of what is being released
     revision: int | None = None
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
@@ -69,7 +68,9 @@ class _Run:
 
 def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
     """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
-    run = _Run(plan, profile, project, doors, tell, plan.image)
+    run = _Run(plan, profile, project, doors, tell, plan.image, plan.record)
+    if plan.kept:
+        run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
     for name, reason in plan.record.overrides.items():
@@ -112,7 +113,8 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
-            run.doors.lease.check()
+            if run.doors.lease:
+                run.doors.lease.check()
             note = _do(run, step) or note
     except BaseException:
         _finish(run, stage, began, "", ok=False)
@@ -142,6 +144,7 @@ def _do(run: _Run, step: Step) -> str:
             if digest is None:
                 raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
             run.image = replace(image, digest=digest)
+            run.record = replace(run.record, image=run.image.reference)
             return digest
         case PullSecret(name):
             _pull_secret(run, name)
@@ -180,6 +183,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
 
 
 def _uninstall(run: _Run, stage: str) -> str:
+    assert run.doors.helm is not None
     run.changed = True
     try:
         run.doors.programs.run(
@@ -192,6 +196,7 @@ def _uninstall(run: _Run, stage: str) -> str:
 
 def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     assert run.image is not None
+    assert run.doors.helm is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
     text = values.text(values.release(given, run.image, pull_secret))
     settings = run.profile.release
@@ -228,6 +233,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
 
 def _rollback(run: _Run, stage: str, revision: int) -> str:
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
+    assert helm is not None
     run.since = run.doors.cluster.server_time()
     command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
     run.changed = True
@@ -285,10 +291,9 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
             run.plan.release,
             run.revision,
             replace(
-                run.plan.record,
+                run.record,
                 verdict=str(outcome.verdict),
                 cause=cause,
-                image=run.image.reference if run.image else run.plan.record.image,
                 began=_utc(run.doors.cluster.server_time() - seconds),
                 seconds=round(seconds, 1),
             ),
@@ -330,6 +335,7 @@ def _recover(run: _Run) -> int | None:
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
+    run.record = plan.restores
     try:
         _steps(run, plan.recovery)
         return good
@@ -381,6 +387,8 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
 
 def _done(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
+    if run.plan.kept:
+        return f"{name} is unchanged: healthy at revision {run.revision}"
     if run.plan.verb == "down":
         return f"{name} is removed" if run.changed else f"there is no release {name}"
     unchanged = "" if run.rolled else "; no pod was rolled"
@@ -390,17 +398,5 @@ def _done(run: _Run) -> str:
 def _pull_secret(run: _Run, name: str) -> None:
     login, namespace = run.doors.login, run.plan.target.namespace
     assert login is not None
-    host = run.doors.registry.url.partition("/")[0]
-    pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-    config = json.dumps({"auths": {host: {"username": login.username, "password": login.password, "auth": pair}}})
-    run.doors.cluster.apply(
-        path("Secret", namespace, name),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "deploy"}},
-            "type": "kubernetes.io/dockerconfigjson",
-            "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
-        },
-    )
+    pullsecret.apply(run.doors.cluster, namespace, name, run.doors.registry.url, login)
     run.tell(Notice(f"image pull secret {name} is up to date in {namespace}"))

@@ -28,16 +28,14 @@ def gather(
     tree: Source | None = None,
     image: Image | None = None,
     elsewhere: Callable[[str], guard.Elsewhere] = lambda name: guard.Elsewhere(),
-    change: Callable[[], guard.Change | None] = lambda: None,
 ) -> guard.Facts:
-    """The facts for the guards that count for a verb, asked side by side.
+    """The facts for the guards that count for a verb, asked side by side; but for what the release changes.
 
-    `tree`, `image`, `change`: of what would be released. `elsewhere` reads another environment's records.
+    `tree`, `image`: of what would be released. `elsewhere` reads another environment's records.
     """
     wanted = guard.applying(guards, verb)
     with ThreadPoolExecutor(4) as pool:
         others = {name: pool.submit(elsewhere, name) for name in (guards.healthy_in if "healthyIn" in wanted else ())}
-        changes = pool.submit(change) if {"maxReplicasChange", "maxResourcesChange"} & {*wanted} else None
         signature = pool.submit(unsigned, programs, project, guards, tree) if "signed" in wanted else None
     return guard.Facts(
         environment=environment,
@@ -51,7 +49,6 @@ def gather(
         frozen=frozen(project / guards.freeze) if guards.freeze and "freeze" in wanted else None,
         image=image,
         elsewhere={name: one.result() for name, one in others.items()},
-        change=changes.result() if changes else None,
     )
 
 

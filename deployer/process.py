@@ -61,6 +61,16 @@ class Programs:
         self._start(command, answer.append, on_line, hopeless)
         return "\n".join(answer)
 
+    def attach(self, command: Command) -> int:
+        """Let a person work in a program on our own terminal; its exit code. Raises PreflightError as `run` does."""
+        environ = {**self._environment(), **command.env}
+        try:
+            return subprocess.run(command.argv, cwd=command.cwd, env=environ, check=False).returncode
+        except FileNotFoundError:
+            raise PreflightError(f"`{command.argv[0]}` is not installed or not on PATH") from None
+        except PermissionError:
+            raise PreflightError(f"`{command.argv[0]}` is not executable") from None
+
     def _start(
         self,
         command: Command,

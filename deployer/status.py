@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer import lock, record, release, rollout, source, storage, watch
+from deployer import lock, record, release, source, storage, watch
 from deployer.checks import Checks
 from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.cluster.manifest import fetch
@@ -15,10 +15,8 @@ from deployer.model import Revision
 from deployer.plan.drift import Drift, drift
 from deployer.plan.tag import tag
 from deployer.profile import Profile
+from deployer.standing import judged, snapshot
 from deployer.values.document import objects
-
-STANDING = 120.0
-"""A look has no past: what is seen is judged as if it had stood like this for so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +56,15 @@ class Status:
     silent: float | None = None  # seconds since the holder's last sign of life
 
 
-def look(environment: str, checks: Checks) -> Status:
+def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
     """The state of a release, judged by one look; independent questions go out side by side.
 
-    Raises PreflightError where the cluster cannot be asked at all, and ClusterError where it stops answering.
+    Raises ClusterError where the cluster does not answer.
     """
     target, profile = checks.target, checks.profile
     namespace, name = target.namespace, profile.release.name
     with ThreadPoolExecutor(6) as pool:
         wish = pool.submit(_wanted, checks)
-        cluster = checks.cluster()
         lease = pool.submit(_lease, cluster, namespace, name)
         records = pool.submit(record.read, cluster, namespace, name)
         stored = storage.history(cluster, namespace, name)
@@ -138,35 +135,8 @@ def _judged(
         for workload in workloads
         if workload not in there
     ]
-    for workload in there:
-        judge = rollout.judging(workload, now - STANDING, limits)
-        judge(seen, now - STANDING)
-        judgements.append(judge(seen, now))
+    judgements.extend(judged(seen, there, now, limits))
     return seen, tuple(judgements)
-
-
-def snapshot(cluster: Cluster, selection: watch.Selection) -> Snapshot:
-    """Everything of a selection, listed once. What may not be read is told as unreadable."""
-    with ThreadPoolExecutor(8) as pool:
-        lists = {
-            one: pool.submit(
-                cluster.list,
-                path(one.kind, selection.namespace),
-                label_selector=one.labels,
-                field_selector=one.fields,
-            )
-            for one in selection.sources
-        }
-    known: dict[str, dict[str, dict[str, object]]] = {}
-    unreadable = set()
-    for one, found in lists.items():
-        try:
-            items, _ = found.result()
-        except Forbidden:
-            unreadable.add(one.kind)
-            continue
-        known.setdefault(one.kind, {}).update({item["metadata"]["uid"]: item for item in items})
-    return Snapshot(known, frozenset(unreadable))
 
 
 def _exists(cluster: Cluster, namespace: str, workload: Workload) -> bool:

@@ -110,7 +110,6 @@ def test_what_no_guard_needs_is_not_asked(tmp_path: Path) -> None:
         tree=Source("0" * 40, "", ("v1",), ("a",), ""),
         image=Image("r", "web", "1"),
         elsewhere=unasked,
-        change=unasked,
     )
     assert (facts.environment, facts.verb, facts.job, facts.branch) == ("prod", "up", JOB, "main")
     assert (facts.tags, facts.dirty, facts.unsigned, facts.frozen, facts.change) == (("v1",), ("a",), None, None, None)
@@ -127,13 +126,12 @@ def test_a_rollback_asks_for_the_freeze_file_alone(tmp_path: Path) -> None:
         project=tmp_path,
         programs=Programs({"PATH": "/nowhere"}),
         elsewhere=unasked,
-        change=unasked,
     )
     assert facts.frozen == "audit"
 
 
 def test_what_is_needed_is_asked(tmp_path: Path) -> None:
-    section = {"healthyIn": ["test", "dev"], "maxReplicasChange": 0.1}
+    section = {"healthyIn": ["test", "dev"]}
     facts = guardfacts.gather(
         Guards.model_validate(section),
         "up",
@@ -142,10 +140,8 @@ def test_what_is_needed_is_asked(tmp_path: Path) -> None:
         project=tmp_path,
         programs=Programs({}),
         elsewhere=lambda name: guard.Elsewhere(trouble=name),
-        change=lambda: guard.Change(7),
     )
     assert {name: one.trouble for name, one in facts.elsewhere.items()} == {"test": "test", "dev": "dev"}
-    assert facts.change == guard.Change(7)
 
 
 def test_trouble_elsewhere_is_a_fact() -> None:

@@ -36,6 +36,6 @@ def down(
             run.lease(cluster, "down", screen.tell) as lease,
         ):
             plan = plans.down(env, run.profile, run.target, run.checks.history(cluster)).passing(passed)
-            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), lease)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from deployer import evidence
 from deployer.cli import options
 from deployer.cli.consent import consent
 from deployer.cli.session import answering, session, show, teller
+from deployer.errors import DeployError
 from deployer.execute import Doors, execute
 from deployer.plan.rollback import rollback as plan_rollback
 from deployer.registry import Registry
+from deployer.result import Notice, Severity
 
 
 def rollback(
@@ -33,12 +36,13 @@ def rollback(
         helm, cluster, _ = run.checks.for_rollback()
         passed = consented.passed(run.checks.guarded("rollback"))
         consented.confirm("rollback", passed)
-        with (
-            teller(run.mask, output, verbose=verbose) as screen,
-            run.lease(cluster, "rollback", screen.tell) as lease,
-        ):
-            history = run.checks.history(cluster)
-            plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job).passing(passed)
-            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), lease)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+        with teller(run.mask, output, verbose=verbose) as screen:
+            if isinstance(run.opened, DeployError):
+                screen.tell(Notice(f"{run.opened.message}; a rollback does without", Severity.WARNING))
+            run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
+            with run.lease(cluster, "rollback", screen.tell) as lease:
+                history = run.checks.history(cluster)
+                plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job).passing(passed)
+                doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -1,23 +1,27 @@
 """What every verb needs first: the profile, its variables, the programs, and somebody who tells."""
 
+import base64
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import ci, credentials, dockerconfig, lock
+from deployer import ci, credentials, dockerconfig, lock, sops
 from deployer.checks import Checks, target
 from deployer.cli.options import Output
+from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
-from deployer.model import Job, Target
+from deployer.model import Job, Target, Values
+from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -25,6 +29,7 @@ from deployer.profile.schema import seconds
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
+from deployer.sops import Opened, Sops
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -44,6 +49,18 @@ class Session:
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
+    opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+
+    def values(self, assignments: Sequence[str]) -> Values:
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        if isinstance(self.opened, DeployError):
+            raise self.opened
+        return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
+
+    def learn(self, secrets: Sequence[str]) -> None:
+        """Hide these too, wherever the run writes."""
+        self.mask.learn(secrets)
+        hide(secrets)
 
     @property
     def checks(self) -> Checks:
@@ -84,8 +101,19 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     login = credentials.login(registry.username_variable, registry.password_variable, known)
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
-    mask = Mask([*secrets.values(), *([login.password] if login else [])])
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
+    opened: tuple[Opened, ...] | DeployError
+    try:
+        opened = decrypted(project, environment, profile, known)
+    except DeployError as error:
+        opened = error
+    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    if login:
+        mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if not isinstance(opened, DeployError):
+        mask.learn(secret for one in opened for secret in one.secrets)
+    hide(mask.known)
+    _tell_ci(mask)
+    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
     with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
         environ = dict(os.environ)
         if login:
@@ -102,6 +130,7 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             mask=mask,
             job=ci.job(os.environ),
             variables=known,
+            opened=opened,
         )
 
 
@@ -110,6 +139,21 @@ def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
     if env_file and not env_file.exists():
         raise UsageError(f"there is no --env-file {env_file}")
     return credentials.variables(env_file or project / ".env", os.environ)
+
+
+def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[str, str]) -> tuple[Opened, ...]:
+    """The environment's encrypted files; what was secret in them is hidden from now on. Raises as `Sops.open` does."""
+    door = Sops(profile.tools.sops, Programs({**os.environ, **sops.keys(known)}), project)
+    opened = door.open(sops.files(project, environment, profile.secret_files))
+    hide(secret for one in opened for secret in one.secrets)
+    return opened
+
+
+def _tell_ci(mask: Mask) -> None:
+    """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
+    if not stat.S_ISREG(os.fstat(2).st_mode):
+        for line in annotations.masks(mask.known, os.environ):
+            print(line, file=bare(sys.stderr), flush=True)
 
 
 @contextmanager
@@ -147,10 +191,11 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
 
 def show(result: Result, mask: Mask, output: Output) -> int:
     """The answer on stdout, annotations for CI on stderr; the exit code."""
+    result = mask.through(result)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
-        echo(document.text(document.result(result)), mask)
+        answer(document.result(result), mask)
     else:
         for line in words.outcome(result):
             echo(line, mask)
@@ -159,8 +204,10 @@ def show(result: Result, mask: Mask, output: Output) -> int:
 
 def show_plan(plan: Plan, mask: Mask, output: Output) -> int:
     """What would be done, on stdout."""
-    text = document.text(document.plan(plan)) if output is Output.JSON else "\n".join(words.plan(plan))
-    echo(text, mask)
+    if output is Output.JSON:
+        answer(document.plan(plan), mask)
+    else:
+        echo("\n".join(words.plan(plan)), mask)
     return int(ExitCode.OK)
 
 
@@ -176,5 +223,5 @@ def answering(verb: str, environment: str | None, output: Output) -> Iterator[No
         yield
     except DeployError as error:
         if output is Output.JSON:
-            print(document.text(document.error(verb, environment, error)))  # noqa: T201
+            answer(document.error(verb, environment, error), Mask())
         raise

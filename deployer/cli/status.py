@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from deployer import profile
+from deployer import evidence, profile
 from deployer import status as statuses
 from deployer.cli import options
 from deployer.cli.session import answering, session
+from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
@@ -80,10 +81,10 @@ def status(
     looks = look()
     code = exit_code([one.found for one in looks], fail_on_drift=fail_on_drift)
     if output is options.Output.JSON:
-        text = document.text(document.status([(one.name, one.found) for one in looks], code))
-        for one in looks:
-            text = one.mask(text)
-        print(text, flush=True)  # noqa: T201
+        answer(
+            document.status([(one.name, one.found) for one in looks], code),
+            Mask(secret for one in looks for secret in one.mask.known),
+        )
     else:
         print("\n".join(_lines(looks)), flush=True)  # noqa: T201
     return int(code)
@@ -100,7 +101,9 @@ def _look(project: Path, name: str, env_file: Path | None) -> Look:
     """An environment that cannot be asked is an answer too, where others can."""
     try:
         with session(project, name, env_file) as run:
-            return Look(name, statuses.look(name, run.checks), run.mask)
+            cluster = run.checks.cluster()
+            run.learn(evidence.secrets(cluster, run.target.namespace))
+            return Look(name, statuses.look(name, run.checks, cluster), run.mask)
     except DeployError as error:
         return Look(name, error)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from deployer import lock
 from deployer.cli import asking, options
 from deployer.cli.session import answering, echo, session
+from deployer.cli.streams import answer
 from deployer.errors import ExitCode
 from deployer.report import document, words
 
@@ -29,7 +30,7 @@ def unlock(
             taken = lock.unlock(cluster, namespace, release, held)
     message = words.unlocked(f"{release} in {namespace}", held, taken)
     if output is options.Output.JSON:
-        echo(document.text(document.unlock(env, message, held, taken)), run.mask)
+        answer(document.unlock(env, message, held, taken), run.mask)
     else:
         echo(message, run.mask)
     return int(ExitCode.OK)

@@ -55,11 +55,11 @@ def rollback(
         release=release,
         steps=(*mending, *steps(to)),
         previous=deployed.number,
-        record=_again(chosen, job),
+        record=again(chosen, job),
         notes=(f"revision {deployed.number} → what revision {to} was",),
     )
 
 
-def _again(chosen: Revision, job: Job) -> Record:
+def again(chosen: Revision, job: Job) -> Record:
     """The facts of what is put back, under the name of who puts it back."""
     return replace(chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={})

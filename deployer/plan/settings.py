@@ -51,7 +51,7 @@ def settings(
     """
     inner = [one.under(VALUES) for one in chart]
     outer = [one.under(VALUES) for one in over]
-    found = stack.leaves([defaults, *inner, *profile, *outer])
+    found = stack.leaves([*profile, *outer], [defaults, *inner])
     return tuple(
         kept
         for leaf in sorted(found, key=lambda leaf: leaf.keys[0] == VALUES)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deployer.errors import ExitCode
+from deployer.health.verdict import Judgement
 from deployer.model import Command, Image, Record, Rendered, Target, Values
 
 
@@ -82,6 +83,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The newest revision, left as it is: it is what was asked for, and healthy."""
+
+    revision: int
+    judgements: tuple[Judgement, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be done, in order; and what is done when the rollout is judged failed."""
 
@@ -94,6 +103,8 @@ class Plan:
     recovery: tuple[Step, ...] = ()  # after a failed rollout
     previous: int | None = None  # the revision that runs now
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
+    restores: Record = field(default_factory=Record)  # what will be on record of the recovery
+    kept: Kept | None = None  # nothing is released
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"
 
     def passing(self, overrides: Mapping[str, str]) -> "Plan":

@@ -1,5 +1,6 @@
 """`deploy up`: from a commit to a judged release."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from deployer.commands import docker
@@ -9,6 +10,7 @@ from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.profile import Profile
+from deployer.values.fingerprint import fingerprint
 
 
 def up(
@@ -20,12 +22,14 @@ def up(
     target: Target,
     values: Values,
     login: Command | None,
+    secrets: Iterable[str] = (),
+    because: tuple[str, ...] = (),
 ) -> Plan:
-    """The plan of an `up`."""
+    """The plan of an `up` that releases. `secrets`: paths of the secret values; `because`: why."""
     image, history = facts.image, repair.settled(facts.history)
     deployed = current(history)
     steps: list[Step] = [*repair.steps(facts.history)]
-    notes: list[str] = []
+    notes = [f"to be released: {one}" for one in because] if deployed else []
     if image.digest:
         notes.append(f"{image.tagged} is in the registry already: not built")
     else:
@@ -48,11 +52,14 @@ def up(
         previous=deployed.number if deployed else None,
         record=Record(
             verb="up",
+            image=image.reference,
             sha=facts.source.sha if facts.source else "",
             actor=facts.job.actor,
             job=facts.job.url,
+            values=fingerprint(values, secrets),
             chart=facts.chart,
         ),
+        restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
 

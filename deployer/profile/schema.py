@@ -288,6 +288,7 @@ class Tools(_Section):
 
     helm: str = Field("helm", description="helm 3 or 4: a name on PATH, or a path")
     docker: str = Field("docker", description="the docker CLI: a name on PATH, or a path")
+    sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
 class Profile(_Section):
@@ -310,5 +311,8 @@ class Profile(_Section):
     )
     value_files: tuple[str, ...] = Field(
         (), description="files of Helm values over `values:`, relative to the project folder, the last one strongest"
+    )
+    secret_files: tuple[Path, ...] = Field(
+        (), description="more files that sops encrypted, over environments/<env>.secrets.yaml, the last one on top"
     )
     values: dict[str, Any] = Field(default_factory=dict, description="Helm values of the chart")

@@ -3,16 +3,20 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
 from deployer.mask import MASK
+from deployer.model import Revision
+from deployer.plan.figures import Figures
 from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
+from deployer.sops import Checked
 from deployer.status import Status
 from deployer.values.layers import Leaf, Origin
 
@@ -185,10 +189,62 @@ def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str,
     }
 
 
+def sealed(verb: str, environment: str, files: Sequence[Path], *, changed: bool) -> dict[str, Any]:
+    """Encrypted files that were written, or left as they were."""
+    return {
+        "schema": SCHEMA,
+        "verb": verb,
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "changed": changed,
+        "files": [{"file": str(file)} for file in files],
+    }
+
+
+def checked(environment: str | None, found: Sequence[Checked], code: ExitCode) -> dict[str, Any]:
+    """Encrypted files, and what is wrong with each."""
+    return {
+        "schema": SCHEMA,
+        "verb": "secrets check",
+        "environment": environment,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "files": [
+            {
+                "file": str(one.path),
+                "recipients": list(one.recipients),
+                "problems": [{"message": bad.message, "hint": bad.hint} for bad in one.problems],
+            }
+            for one in found
+        ],
+    }
+
+
 def written(verb: str, environment: str | None, file: str, changed: bool) -> dict[str, Any]:
     """A file that was written, or was as it should be."""
     outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
     return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
+
+
+def history(
+    environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
+) -> dict[str, Any]:
+    """The revisions, oldest first; `release`: name, namespace, context."""
+    name, namespace, context = release
+    return {
+        "schema": SCHEMA,
+        "verb": "history",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "release": {"name": name, "namespace": namespace, "context": context},
+        "revisions": [
+            dataclasses.asdict(one) | {"rollbackTo": one.origin if one.origin != one.number else None}
+            for one in revisions
+        ],
+        "figures": {_camel(key): value for key, value in dataclasses.asdict(counted).items()},
+    }
 
 
 def text(document: dict[str, Any]) -> str:
@@ -212,3 +268,8 @@ def _origin(origin: Origin) -> dict[str, Any]:
         "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
         "secret": origin.secret,
     }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))

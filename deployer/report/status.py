@@ -67,8 +67,8 @@ def moment(text: str) -> str:
 
 def _cells(one: Status) -> Iterator[str]:
     record = (one.revision.record if one.revision else None) or Record()
-    runs = ", ".join(dict.fromkeys(_short(running.image) for running in one.running)) or NONE
-    following = _short(one.wanted.image) if one.wanted.image else "?"
+    runs = ", ".join(dict.fromkeys(short(running.image) for running in one.running)) or NONE
+    following = short(one.wanted.image) if one.wanted.image else "?"
     yield _health(one)
     yield str(one.revision.number) if one.revision else NONE
     yield runs
@@ -140,6 +140,6 @@ def _running(pods: int, image: str, digest: str) -> str:
     return f"{pods} × {image}" + ("" if digest in image else f" ({digest})")
 
 
-def _short(image: str) -> str:
+def short(image: str) -> str:
     """`web:1.2.3` of `registry/team/web:1.2.3@sha256:…`."""
     return image.partition("@")[0].rpartition("/")[2]

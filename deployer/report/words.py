@@ -1,6 +1,7 @@
 """Sentences that every form of output shares. No colour here: words must do without it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
@@ -8,6 +9,7 @@ from deployer.lock import Holder
 from deployer.plan.drift import Drift
 from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
+from deployer.sops import Checked
 
 
 def seconds(value: float) -> str:
@@ -97,6 +99,29 @@ def unlocked(what: str, held: Holder | None, taken: bool) -> str:
     if not taken:
         return f"{what} was given back meanwhile"
     return f"{what} is free; {held.actor or 'somebody'} held it since {held.since}"
+
+
+def checked(found: Sequence[Checked]) -> Iterator[str]:
+    """Encrypted files, and what is wrong with each."""
+    if not found:
+        yield "nothing is encrypted here"
+    for one in found:
+        count = len(one.recipients)
+        yield f"{'✗' if one.problems else '✓'} {one.path}  {count} recipient{'' if count == 1 else 's'}"
+        for problem in one.problems:
+            yield f"    {problem.message.removeprefix(f'{one.path}: ')}"
+            if problem.hint:
+                yield f"    hint: {problem.hint}"
+
+
+def rotated(files: Sequence[Path]) -> Iterator[str]:
+    """Files that were encrypted anew."""
+    yield from (f"{file} is encrypted anew" for file in files)
+    yield (
+        "hint: commit it; who was a recipient before knows the old values, so change these too"
+        if files
+        else ("nothing is encrypted here")
+    )
 
 
 def outcome(result: Result) -> Iterator[str]:

@@ -94,9 +94,15 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
     return reduce(merge, data, {})
 
 
-def leaves(layers: Sequence[Layer]) -> tuple[Leaf, ...]:
-    """Every effective value of the layers, weakest first, with where it comes from; in the merged data's order."""
-    return tuple(leaf(layers, keys) for keys in paths(merged(layers)))
+def leaves(layers: Sequence[Layer], beneath: Sequence[Layer] = ()) -> tuple[Leaf, ...]:
+    """Every effective value of the layers, weakest first, with where it comes from; in the merged data's order.
+
+    `beneath` are defaults, under the layers as one: a default that one layer takes away with a null is back where a
+    stronger one says something else there. That is how helm treats a chart's defaults.
+    """
+    above = merged(layers)
+    everything = merge(merged(beneath), above)
+    return tuple(leaf([*beneath, *layers] if _has(above, keys) else beneath, keys) for keys in paths(everything))
 
 
 def paths(data: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

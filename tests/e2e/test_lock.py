@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 from conftest import Deployed, Project
+from processes import CI, job, until
 
 pytestmark = pytest.mark.lab
 
 UP = ("up", "--env", "dev", "--tag", "v1")
-JOB = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "ann", "CI_JOB_URL": "https://gitlab.example/shop/-/jobs/7"}
 
 
 @pytest.fixture
@@ -24,13 +24,6 @@ def impatient(fault: Project) -> Project:
     """A project whose leases run out soon."""
     fault.profile("dev", lock={"ttl": "5s", "wait": "120s"})
     return fault
-
-
-def until(true: Any, what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.1)
 
 
 def hold(project: Project, *, ttl: int, hours: float = 0, who: str = "bob") -> None:
@@ -58,18 +51,6 @@ def revisions(project: Project) -> list[str]:
         for item in project.objects("secrets")
         if item["metadata"].get("labels", {}).get("owner") == "helm"
     ]
-
-
-def started(project: Project, *argv: str, **environ: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "deployer", *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=project.folder,
-        env={**project.environ, **environ},
-    )
 
 
 def on_a_terminal(project: Project, *argv: str, typed: str = "") -> Deployed:
@@ -103,13 +84,13 @@ def on_a_terminal(project: Project, *argv: str, typed: str = "") -> Deployed:
 
 
 def test_it_is_taken_by_every_verb_and_given_back(fault: Project) -> None:
-    process = started(fault, *UP, **JOB)
+    process = job(fault, *UP)
     until(lambda: leases(fault), "the lease")
     lease = leases(fault)[0]
     assert lease["metadata"]["name"] == "deploy.web"
     assert lease["metadata"]["annotations"] == {
         "deploy/actor": "ann",
-        "deploy/job": JOB["CI_JOB_URL"],
+        "deploy/job": CI["CI_JOB_URL"],
         "deploy/verb": "up",
     }
     assert lease["spec"]["leaseDurationSeconds"] == 30
@@ -129,7 +110,7 @@ def test_in_ci_it_is_waited_for_and_on_a_terminal_it_fails_at_once(impatient: Pr
     assert "deploy unlock --env dev" in refused.err
     assert time.monotonic() - began < 60, "nobody was waited for"
 
-    waiting = started(impatient, *UP, **JOB)
+    waiting = job(impatient, *UP)
     assert waiting.stderr
     for line in waiting.stderr:
         if "waiting for web" in line:
@@ -144,7 +125,7 @@ def test_in_ci_it_is_waited_for_and_on_a_terminal_it_fails_at_once(impatient: Pr
 def test_waiting_has_an_end(impatient: Project) -> None:
     impatient.profile("dev", lock={"wait": "2s"})
     hold(impatient, ttl=600)
-    done = impatient.deploy(*UP, "-o", "json", environ=JOB)
+    done = impatient.deploy(*UP, "-o", "json", environ=CI)
     assert done.code == 10, done
     assert done.json["outcome"] == "locked"
     assert done.json["changed"] is False
@@ -154,7 +135,7 @@ def test_waiting_has_an_end(impatient: Project) -> None:
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_holder_that_is_gone_is_taken_over_whatever_its_clock_says(impatient: Project, hours: int) -> None:
     hold(impatient, ttl=5, hours=hours)
-    done = impatient.deploy(*UP, environ=JOB)
+    done = impatient.deploy(*UP, environ=CI)
     assert done.code == 0, done
     assert "took the lease over: bob (https://ci.example/1) held it since" in done.err
     assert leases(impatient) == []
@@ -164,7 +145,7 @@ def test_a_holder_that_is_gone_is_taken_over_whatever_its_clock_says(impatient: 
 def test_a_holder_that_renews_keeps_it_whatever_its_clock_says(impatient: Project, hours: int) -> None:
     impatient.profile("dev", lock={"wait": "12s"})
     hold(impatient, ttl=5, hours=hours)
-    process = started(impatient, *UP, **JOB)
+    process = job(impatient, *UP)
     while process.poll() is None:
         hold(impatient, ttl=5, hours=hours)
         time.sleep(0.5)
@@ -179,7 +160,7 @@ def test_stolen_while_it_works_it_stops_before_the_next_deed(impatient: Project)
     hook.write_text('#!/bin/sh\ncase "$1 $2" in "buildx build") sleep 8;; esac\nexec docker "$@"\n')
     hook.chmod(0o755)
     impatient.profile("dev", tools={"docker": str(hook)}, image={"repository": "web", "context": "service"})
-    process = started(impatient, "up", "--env", "dev", "-o", "json", **JOB)
+    process = job(impatient, "up", "--env", "dev", "-o", "json")
     until(lambda: leases(impatient), "the lease")
     hold(impatient, ttl=600, who="thief")
     out, err = process.communicate(timeout=300)
@@ -198,7 +179,7 @@ def test_two_environments_do_not_wait_for_each_other(fault: Project) -> None:
         release={"name": "two", "timeout": "90s"},
         values={"replicaCount": 1, "env": {"VERSION": "v1"}, "fullnameOverride": "two"},
     )
-    both = [started(fault, "up", "--env", env, "--tag", "v1", **JOB) for env in ("dev", "test")]
+    both = [job(fault, "up", "--env", env, "--tag", "v1") for env in ("dev", "test")]
     until(lambda: len(leases(fault)) == 2 or any(one.poll() is not None for one in both), "both leases")
     for process in both:
         out, err = process.communicate(timeout=300)

@@ -14,6 +14,7 @@ from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Record, Revision
 from deployer.plan.drift import Drift
+from deployer.plan.figures import figures
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.status import Running, Status
@@ -164,6 +165,23 @@ def test_status() -> None:
     assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
+
+
+def test_history() -> None:
+    record = Record("healthy", "rollback", seconds=4.2, overrides={"cleanTree": "hotfix"})
+    revisions = (
+        Revision(1, "superseded", "2026-01-01T00:00:00Z", "web-1"),
+        Revision(2, "deployed", "2026-01-02T00:00:00Z", "web-1", "Rollback to 1", "healthy", record),
+    )
+    made = through(document.history("dev", ("web", "shop", "lab"), revisions, figures(revisions, 1_768_003_200.0)))
+    assert has(made, "schema verb environment outcome exitCode release revisions figures")
+    assert has(made["revisions"][1], "number status updated chart description verdict record rollbackTo")
+    assert [one["rollbackTo"] for one in made["revisions"]] == [None, 1]
+    assert made["revisions"][1]["record"]["overrides"] == {"cleanTree": "hotfix"}
+    assert has(
+        made["figures"],
+        "revisions since days deploys perDay perWeek judged failed failureRate recoveries secondsToRecover brokenSince",
+    )
 
 
 def test_what_the_page_promises_is_there() -> None:

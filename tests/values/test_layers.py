@@ -58,6 +58,16 @@ def test_what_was_hidden_is_told_the_strongest_first() -> None:
     assert told(stacked) == {"a.b": [("three.yaml:1", 2), ("two.yaml:1", 5), ("one.yaml:1", 1)]}
 
 
+def test_defaults_lie_under_the_layers_as_one() -> None:
+    stacked = [file("one", "a: null\nb: null\n"), file("two", "a: {d: 2}\n")]
+    found = leaves(stacked, [file("chart", "a: {c: 1, d: 1}\nb: {c: 1}\n")])
+    assert [(leaf.keys, leaf.value, leaf.origin.place, [one.place for one in leaf.overrode]) for leaf in found] == [
+        (("a", "c"), 1, "chart.yaml:1", []),
+        (("a", "d"), 2, "two.yaml:1", ["one.yaml:1", "chart.yaml:1"]),
+        (("b",), None, "one.yaml:2", ["chart.yaml:2"]),
+    ]
+
+
 def test_a_value_knows_its_variables() -> None:
     stacked = [file("base", "a: ${A:x}\nl: ['${B}', c]\n", B="b")]
     found = {leaf.keys: leaf.origin.variables for leaf in leaves(stacked)}
