@@ -73,6 +73,9 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
         run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
+    for name, reason in plan.record.overrides.items():
+        run.warnings.append(f"guard {name} was passed over: {reason}")
+        tell(Notice(run.warnings[-1], Severity.WARNING))
     error: DeployError | None = None
     restored: int | None = None
     try:

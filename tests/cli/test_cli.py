@@ -136,6 +136,12 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
         (["up", "--env", "dev", "--set", "a=0x_"], "error: `0x_` is not a YAML value"),
         (["up", "--env", "dev", "--timeout", "soon"], "error: --timeout: `soon` is not a duration"),
         (["up", "--env", "dev", "--timeout", "0s"], "error: --timeout: `0s` is no time at all"),
+        (
+            ["up", "--env", "dev", "--override", "windw", "--reason", "x"],
+            "error: --override: there is no guard `windw`",
+        ),
+        (["rollback", "--env", "dev", "--override", "freeze", "--reason", "x"], "error: --override: this environment"),
+        (["up", "--env", "dev", "--reason", "x"], "error: --reason is given without --override"),
         (["up", "--env", "dev", "--env-file", "nowhere"], "error: there is no --env-file nowhere"),
         (["verify", "web", "--context", "x", "--timeout", "soon"], "error: --timeout: `soon` is not a duration"),
     ],
@@ -236,6 +242,12 @@ def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[st
     assert run(["doctor", "--env", "dev", "-C", str(project), "-o", "json"]) == 3
     made = json.loads(capsys.readouterr().out)
     assert made["checks"]["docker"] == "`./no-docker` is not installed or not on PATH"
+
+
+def test_doctor_tells_what_the_guards_wait_for(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more(project, "guards: {cleanTree: true}\n")
+    assert run(["doctor", "--env", "dev", "-C", str(project)]) == 3
+    assert "✗ guards       not checked: needs image" in capsys.readouterr().out.splitlines()
 
 
 def test_a_secret_that_is_not_set(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
