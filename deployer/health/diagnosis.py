@@ -1,6 +1,6 @@
 """The report of a failure: which questions to ask the cluster, and what the answers say together. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deployer.health import images, pods
@@ -105,9 +105,16 @@ def diagnose(
             for asked, text in (logs or {}).items()
         ),
         facts=_facts(first, snapshot),
-        hint=first.hint if first else None,
+        hint=_hint(first, (logs or {}).values()),
         missing=tuple(missing),
     )
+
+
+def _hint(first: Cause | None, logs: Iterable[str]) -> str | None:
+    """What to change. A program for another machine has started when the kernel refuses it: the log alone says so."""
+    if first and first.rule == "crash" and any("exec format error" in text for text in logs):
+        return "build the image for the nodes' platform"
+    return first.hint if first else None
 
 
 def _headline(judgement: Judgement, first: Cause | None) -> str:

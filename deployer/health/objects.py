@@ -70,9 +70,16 @@ def ready(pod: Object) -> bool:
 
 
 def ready_since(pod: Object) -> float | None:
-    """When the pod last became Ready; None while it is not."""
+    """Since when the pod is Ready with the containers it has; None while it is not.
+
+    A container may be started again so quickly that the condition does not change: its own start counts too.
+    """
     found = condition(pod, "Ready")
-    return seconds(found.get("lastTransitionTime")) if found.get("status") == "True" else None
+    if found.get("status") != "True":
+        return None
+    runs = ((state.get("state") or {}).get("running") or {} for _, state, init in containers(pod) if not init)
+    times = (found.get("lastTransitionTime"), *(run.get("startedAt") for run in runs))
+    return max((at for at in map(seconds, times) if at), default=None)
 
 
 def containers(pod: Object) -> Iterator[tuple[dict[str, Any], dict[str, Any], bool]]:

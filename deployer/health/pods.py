@@ -13,6 +13,12 @@ _NOWHERE = re.compile(
     r"didn't match|node\(s\) had untolerated taint|persistentvolumeclaim .* not found|not found", re.I
 )
 _ROOM = re.compile(r"Insufficient|Too many pods", re.I)
+_PASSING = re.compile(
+    r"untolerated taint \{node\.(kubernetes\.io/(not-ready|unreachable|unschedulable|[a-z]+-(pressure|unavailable))"
+    r"|cloudprovider)",
+    re.I,
+)
+"""Taints that Kubernetes itself puts on a node and takes away again."""
 _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 
@@ -39,8 +45,9 @@ def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leav
     reason = str(found.get("reason") or "Unschedulable")
     if reason == "SchedulingGated":
         return of_pod(pod, "scheduling_gated", reason, "waits for its scheduling gates", NEVER, hint="remove the gates")
+    scaling = any(event.get("reason") in SCALING for event in events)
     if _ROOM.search(text):
-        coming = leaving or any(event.get("reason") in SCALING for event in events)
+        coming = leaving or scaling
         return of_pod(
             pod,
             "no_room",
@@ -48,14 +55,15 @@ def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leav
             f"cannot be scheduled: {text}",
             NEVER if coming else limits.resources,
             hint="lower the resource requests, or add nodes",
+            timer="coming" if coming else "",  # what has just made room is the scheduler's to see first
         )
-    nowhere = bool(_NOWHERE.search(text))
+    nowhere = bool(_NOWHERE.search(text)) and not _PASSING.search(text)
     return of_pod(
         pod,
         "no_node_matches",
         reason,
         f"cannot be scheduled: {text}",
-        limits.placement,
+        NEVER if scaling else limits.placement if nowhere else limits.resources,
         hint="mend nodeSelector, affinity, tolerations or the claim, or label a node",
         stage=Stage.PLACED if nowhere else None,
     )
@@ -117,9 +125,13 @@ def _told(events: Sequence[Object]) -> dict[str, str]:
 
 
 def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
-    """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567)."""
+    """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567).
+
+    The time runs from the last change of condition Ready: a pod that was well has as long to become well again.
+    """
     if ready(pod) or status(pod).get("phase") != "Running":
         return None
+    unready = seconds(condition(pod, "Ready").get("lastTransitionTime")) or 0.0
     for spec, state, init in containers(pod):
         began = seconds(((state.get("state") or {}).get("running") or {}).get("startedAt"))
         probe = spec.get("readinessProbe")
@@ -139,7 +151,7 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
             container=spec["name"],
             hint=f"see what {where(probe)} needs to answer; a slow start wants a startupProbe",
             logs=True,
-            at=began + grace,
+            at=max(began, unready) + grace,
         )
     return None
 
@@ -180,14 +192,15 @@ def where(probe: Mapping[str, Any]) -> str:
 
 
 def soak(template: Mapping[str, Any], limits: Limits) -> float:
-    """[7] Seconds that pods of a template must stay ready to count as healthy (konflux-ci#268, k8s#31319).
+    """[7] Seconds that a pod, or pods of a template, must stay ready to count as healthy (konflux-ci#268, k8s#31319).
 
     A container without a readiness probe is ready the moment it starts, so it has to run for a while. A liveness probe
     whose handler is neither that of the readiness probe nor that of the startup probe has proven nothing by the time
     the pod is ready: a wrong one first kills when its budget is spent.
     """
-    longest = 0.0
-    for container in template.get("spec", {}).get("containers") or ():
+    longest, spec = 0.0, template.get("spec") or {}
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    for container in (*sidecars, *(spec.get("containers") or ())):
         readiness, liveness = container.get("readinessProbe"), container.get("livenessProbe")
         if not readiness:
             longest = max(longest, limits.soak)

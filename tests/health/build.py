@@ -304,7 +304,7 @@ def daemonset(
 
 
 def node(name: str, *, ready: bool = True) -> Json:
-    return {"kind": "Node", "metadata": meta(name), "status": {"conditions": [condition("Ready", str(ready))]}}
+    return {"kind": "Node", "metadata": meta(name), "status": {"conditions": [condition("Ready", str(ready), t=-60)]}}
 
 
 def job(name: str = "migrate", *, conditions: Iterable[Json] = (), **more: Any) -> Json:
