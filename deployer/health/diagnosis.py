@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deployer.health import images, pods
+from deployer.health import claims, images, pods
 from deployer.health.objects import containers, happened, name, owner, times, uid
 from deployer.health.verdict import Cause, Counts, Judgement, Object, Snapshot
 
@@ -78,8 +78,9 @@ def questions(judgement: Judgement, snapshot: Snapshot) -> Questions:
     chosen = [pod for pod in snapshot.of("Pod") if name(pod) in pods_of_cause]
     makers = {owner(pod) for pod in chosen}
     makers |= {cause.object.partition("/")[2] for cause in judgement.causes[:1]}
+    volumes = [claim for pod in chosen for claim in claims.of(pod, snapshot.of("PersistentVolumeClaim"))]
     sets = [one for one in snapshot.of("ReplicaSet") if uid(one) in makers or name(one) in makers]
-    return Questions(logs, tuple(dict.fromkeys(uid(one) for one in (*items, *sets, *chosen))))
+    return Questions(logs, tuple(dict.fromkeys(uid(one) for one in (*items, *sets, *chosen, *volumes))))
 
 
 def diagnose(

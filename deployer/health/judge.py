@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.health import containers, images, pods, replicasets
+from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
 from deployer.health.objects import condition, name, of_object, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
@@ -44,7 +44,10 @@ def judge(
         return _absent(workload, memory)
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
-    found = [*rollout.symptoms, *_symptoms(rollout, snapshot, memory, since, now, limits)]
+    # The pods may be ahead of the counters: one that has just crashed is no longer Ready.
+    complete = rollout.complete and (workload.kind in ("Job", "Pod") or all(map(ready, rollout.pods)))
+    unserved = _unserved(workload, rollout, snapshot, limits) if complete else ()
+    found = [*rollout.symptoms, *_symptoms(rollout, snapshot, memory, since, now, limits), *unserved]
     memory = replace(memory, first={one.key: memory.first.get(one.key, now) for one in found})
     due = {one.key: one.at if one.at is not None else memory.first[one.key] + one.grace for one in found}
     doomed = [one for one in found if due[one.key] <= now]
@@ -54,16 +57,17 @@ def judge(
     shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
     suspects = [one for one in found if shown[one.key] <= now]
     waits = [at - now for at in (*due.values(), *shown.values()) if now < at < NEVER]
-    # The pods may be ahead of the counters: one that has just crashed is no longer Ready.
-    complete = rollout.complete and (workload.kind in ("Job", "Pod") or all(map(ready, rollout.pods)))
     if failed:
         made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot, limits)
     elif rollout.verdict is Verdict.PAUSED:
         made = replace(
             _judgement(workload, rollout, Verdict.PAUSED, (), snapshot, limits), summary="paused, not rolled out"
         )
-    elif complete and (left := _soak_left(rollout, snapshot, memory, now, limits)) <= 0:
+    elif complete and (left := _soak_left(rollout, snapshot, memory, now, limits)) <= 0 and not unserved:
         made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot, limits)
+    elif complete and left <= 0:
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
+        made = replace(made, summary=f"{made.summary}; {unserved[0].cause.message}")
     elif complete:
         made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         made = replace(made, summary=f"{made.summary}; watched for {left:.0f} s more")
@@ -75,6 +79,7 @@ def judge(
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
+    made = replace(made, warnings=(*made.warnings, *notes.notes(workload, snapshot, now)))
     made = replace(made, recheck=min((wait for wait in waits if 0 < wait < NEVER), default=None))
     return made, replace(memory, last=made)
 
@@ -131,9 +136,18 @@ def _symptoms(
         one = _of_containers(pod, about, readable, memory, limits)
         found += [one] if one else []
         if one is None or one.passive:
-            whole = pods.symptoms(pod, about, limits, now, leaving=leaving)
+            whole = pods.symptoms(pod, snapshot, limits, now, leaving=leaving)
             found += [whole] if whole else []
     return found
+
+
+def _unserved(workload: Workload, rollout: Rollout, snapshot: Snapshot, limits: Limits) -> tuple[Symptom, ...]:
+    """The Service of the release that leads to none of these ready pods, unless nobody asks or nobody may look."""
+    if not limits.endpoints or not rollout.counts.desired or snapshot.unreadable & {"Service", "EndpointSlice"}:
+        return ()
+    theirs = notes.beside(workload, snapshot, "Service")
+    found = services.no_endpoints(theirs, snapshot.of("EndpointSlice"), rollout.pods, limits)
+    return (found,) if found else ()
 
 
 def _of_containers(

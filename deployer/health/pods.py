@@ -1,13 +1,14 @@
-"""Rules over one new pod as a whole: rows 28 to 33 and 35."""
+"""Rules over one new pod as a whole: rows 28 to 33, 35 and 45."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deployer.health import claims
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, containers, created, happened, ready, seconds, status
+from deployer.health.objects import condition, containers, created, happened, of_object, ready, seconds, status
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
-from deployer.health.verdict import Object
+from deployer.health.verdict import Object, Snapshot
 
 _NOWHERE = re.compile(
     r"didn't match|node\(s\) had untolerated taint|persistentvolumeclaim .* not found|not found", re.I
@@ -23,9 +24,12 @@ _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 
 
-def symptoms(pod: Object, events: Sequence[Object], limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
+def symptoms(pod: Object, snapshot: Snapshot, limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
     """The first rule over the pod that applies; `leaving`: old pods are terminating and will make room."""
+    events, volumes = of_object(snapshot.of("Event"), pod), snapshot.of("PersistentVolumeClaim")
     for found in (
+        claims.claim_lost(pod, volumes),
+        claims.claim_unbound(pod, volumes, snapshot.of("Event"), limits),
         unschedulable(pod, events, limits, leaving=leaving),
         not_created(pod, events, limits, now),
         never_ready(pod, events, limits, now),
