@@ -106,7 +106,7 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
                 pulls[key] = text
             restarts.setdefault(key, containers.before(pod, state, since))
             stages.append((key, bool(state.get("imageID")), state.get("started"), state.get("ready")))
-    moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), tuple(sorted(map(str, stages))))
+    moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), frozenset(stages))
     changed = moved != memory.moved
     return Memory(
         uid(item),
@@ -136,7 +136,7 @@ def _symptoms(
         one = _of_containers(pod, about, readable, memory, limits)
         found += [one] if one else []
         if one is None or one.passive:
-            whole = pods.symptoms(pod, snapshot, limits, now, leaving=leaving)
+            whole = pods.symptoms(pod, about, snapshot, limits, now, leaving=leaving)
             found += [whole] if whole else []
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from deployer.health.verdict import Object
@@ -22,6 +23,7 @@ def status(item: Object) -> dict[str, Any]:
     return item.get("status") or {}
 
 
+@lru_cache(4096)
 def seconds(timestamp: str | None) -> float | None:
     """An RFC 3339 time as seconds since the epoch; the API rounds down to whole seconds."""
     return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
@@ -34,7 +36,10 @@ def created(item: Object) -> float:
 
 def condition(item: Object, kind: str) -> dict[str, Any]:
     """The condition of a type, or an empty one."""
-    return next((one for one in status(item).get("conditions") or () if one.get("type") == kind), {})
+    for one in status(item).get("conditions") or ():
+        if one.get("type") == kind:
+            return one  # type: ignore[no-any-return]
+    return {}
 
 
 def owner(item: Object) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployer.health import claims
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, containers, created, happened, of_object, ready, seconds, status
+from deployer.health.objects import condition, containers, created, happened, ready, seconds, status
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
 from deployer.health.verdict import Object, Snapshot
 
@@ -24,9 +24,11 @@ _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 
 
-def symptoms(pod: Object, snapshot: Snapshot, limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
+def symptoms(
+    pod: Object, events: Sequence[Object], snapshot: Snapshot, limits: Limits, now: float, *, leaving: bool
+) -> Symptom | None:
     """The first rule over the pod that applies; `leaving`: old pods are terminating and will make room."""
-    events, volumes = of_object(snapshot.of("Event"), pod), snapshot.of("PersistentVolumeClaim")
+    volumes = snapshot.of("PersistentVolumeClaim")
     for found in (
         claims.claim_lost(pod, volumes),
         claims.claim_unbound(pod, volumes, snapshot.of("Event"), limits),
