@@ -177,6 +177,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
 
 
 def _uninstall(run: _Run, stage: str) -> str:
+    run.since = run.doors.cluster.server_time()
     run.changed = True
     try:
         run.doors.programs.run(
@@ -363,9 +364,17 @@ def _left(run: _Run) -> str:
             f"revision {run.revision} is released, but was not watched to the end: "
             f"`deploy status --env {run.plan.environment}` says how it is"
         )
+    if run.plan.verb == "down":
+        return (
+            "helm was stopped: maybe a part is removed; `deploy down` again ends it"
+            if run.since
+            else "nothing was removed"
+        )
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
-    return "the release was not touched" + ("; an image was pushed" if run.changed else "")
+    return "the release was not touched" + (
+        "; an image was pushed" if "push" in [stage.name for stage in run.stages if stage.ok] else ""
+    )
 
 
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
