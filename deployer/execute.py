@@ -27,7 +27,7 @@ from deployer.lock import Lease
 from deployer.model import Image, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
-from deployer.process import ProgramFailed, Programs
+from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
@@ -75,10 +75,13 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
     error: DeployError | None = None
     restored: int | None = None
     try:
-        _steps(run, plan.steps)
-    except (UnhealthyError, DeadlineError) as failure:
-        error = failure
-        restored = _recover(run)
+        with Lifeline() as lifeline:
+            run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
+            try:
+                _steps(run, plan.steps)
+            except (UnhealthyError, DeadlineError) as failure:
+                error = failure
+                restored = _recover(run)
     except DeployError as failure:
         error = failure
     return Result(
