@@ -22,6 +22,7 @@ from deployer.errors import (
 )
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
+from deployer.mask import Mask
 from deployer.model import Image, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
@@ -40,6 +41,7 @@ class Doors:
     cluster: Cluster
     registry: Registry
     login: Login | None = None
+    mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
 
 
 @dataclass
@@ -239,7 +241,7 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
-    cause = "" if outcome.verdict is Verdict.HEALTHY else outcome.headline
+    cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
     where = run.plan.target.namespace
     try:
         record.write(

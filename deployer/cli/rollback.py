@@ -34,6 +34,6 @@ def rollback(
                 screen.tell(Notice(f"{run.opened.message}; a rollback does without", Severity.WARNING))
             run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
             plan = plan_rollback(env, run.profile.release.name, run.target, history, to)
-            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None)
+            doors = Doors(run.programs, helm, cluster, Registry(run.profile.registry.url), None, run.mask)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ class Session:
     target: Target
     programs: Programs
     login: Login | None
-    secrets: dict[str, str]  # path in the values: secret
+    secrets: dict[str, str] = field(repr=False)  # path in the values: secret
     mask: Mask
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
 
@@ -119,9 +119,9 @@ def _opened(
 
 def _tell_ci(mask: Mask) -> None:
     """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
-    if not stat.S_ISREG(os.fstat(2).st_mode):
-        for line in annotations.masks(mask.known, os.environ):
-            print(line, file=bare(sys.stderr), flush=True)
+    lines = list(annotations.masks(mask.known, os.environ))
+    if lines and not stat.S_ISREG(os.fstat(2).st_mode):
+        print("\n".join(lines), file=bare(sys.stderr), flush=True)
 
 
 @contextmanager

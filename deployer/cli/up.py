@@ -51,6 +51,6 @@ def up(
             )
             if dry_run:
                 return show_plan(plan, run.mask, output)
-            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
+            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login, run.mask)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
