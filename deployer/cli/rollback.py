@@ -71,7 +71,7 @@ def rollback(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)

@@ -46,7 +46,7 @@ class Session:
     target: Target
     programs: Programs
     login: Login | None
-    secrets: dict[str, str]  # path in the values: secret
+    secrets: dict[str, str] = field(repr=False)  # path in the values: secret
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
@@ -159,9 +159,9 @@ def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[
 
 def _tell_ci(mask: Mask) -> None:
     """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
-    if not stat.S_ISREG(os.fstat(2).st_mode):
-        for line in annotations.masks(mask.known, os.environ):
-            print(line, file=bare(sys.stderr), flush=True)
+    lines = list(annotations.masks(mask.known, os.environ))
+    if lines and not stat.S_ISREG(os.fstat(2).st_mode):
+        print("\n".join(lines), file=bare(sys.stderr), flush=True)
 
 
 @contextmanager

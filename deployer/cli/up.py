@@ -63,7 +63,7 @@ def up(
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
                 plan = plan_of(run, ready, given).passing(passed)
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 

@@ -247,6 +247,9 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
     done = clean(project.deploy(*up, "-o", "json"))
     assert done.code == 5, done
     assert "***" in json.dumps(done.json["diagnosis"])
+    records = project.kubectl("get", "configmaps,leases", "-o", "yaml")
+    assert "cause" in records
+    assert not [form for form in ALL_FORMS if form in records]
     assert clean(project.deploy("status", "--env", "dev")).code == 5
     assert clean(project.deploy("secrets", "check", "-o", "json")).code == 0
 

@@ -110,3 +110,9 @@ def test_recipients_that_differ() -> None:
 def test_a_regular_expression_that_is_none() -> None:
     with pytest.raises(UsageError, match="encrypted_regex is no regular expression"):
         list(faults(made(f"a: {ENC}\n"), Rule({"encrypted_regex": "("})))
+
+
+@pytest.mark.parametrize("more", ["age: 1", "age: [1, {x: y}]", "key_groups: 1", "key_groups: [1, {age: {a: b}}]"])
+def test_metadata_of_any_shape(more: str) -> None:
+    text = f"a: {ENC}\nsops: {{mac: x, version: 1, {more}}}\n"
+    assert not [one for one in sealed(PATH, text).recipients if one.startswith("age1")]
