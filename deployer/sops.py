@@ -45,6 +45,7 @@ class Opened:
 
     document: Document = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    paths: tuple[tuple[str, ...], ...] = ()  # where they stand
 
     @property
     def layer(self) -> Layer:
@@ -107,7 +108,7 @@ class Sops:
             data = json.loads(text)
         if not isinstance(data, dict):
             raise UsageError(f"{file.path}: what it decrypts to is no map of values")
-        return Opened(Document(file.path, data, file.document.lines), file.secrets(data))
+        return Opened(Document(file.path, data, file.document.lines), file.secrets(data), file.paths)
 
     def rule(self, path: Path) -> Rule | None:
         """The creation rule for a file, from the nearest .sops.yaml; None where there is none."""

@@ -30,7 +30,6 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
-from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -62,7 +61,7 @@ class Session:
     def secret_paths(self) -> tuple[str, ...]:
         """Where in the values a secret stands: those by name, and those of the decrypted files."""
         opened = () if isinstance(self.opened, DeployError) else self.opened
-        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        found = (settings.shown(path) for one in opened for path in one.paths)
         return (*self.secrets, *found)
 
     def learn(self, secrets: Sequence[str]) -> None:

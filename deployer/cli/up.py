@@ -85,6 +85,6 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         target=run.target,
         values=given,
         login=login,
-        secrets=run.secrets,
+        secrets=run.secret_paths,
         because=ready.because,
     )

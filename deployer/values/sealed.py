@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ class Sealed:
     def recipients(self) -> frozenset[str]:
         """The age keys that can read the file."""
         return _recipients(self.metadata)
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """Where a secret stands; a list is one value."""
+        encrypted = (keys for keys, value in leaves(self.document.data) if _encrypted(value))
+        return tuple(dict.fromkeys(tuple(takewhile(lambda key: isinstance(key, str), keys)) for keys in encrypted))  # type: ignore[arg-type]
 
     def secrets(self, opened: Mapping[str, Any]) -> tuple[str, ...]:
         """Every scalar that was encrypted, as text; `opened` is what the file decrypts to."""

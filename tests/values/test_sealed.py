@@ -27,6 +27,7 @@ def test_what_was_encrypted_is_secret_and_nothing_else() -> None:
     assert set(file.document.data) == {"a", "b", "c", "e", "n", "t", "s"}
     assert file.document.line(("c", 1, "d")) == 3
     opened = {"a": "one", "b": "plain", "c": ["two", {"d": "three"}], "e": "", "n": 1234567890, "t": True, "s": 8080}
+    assert file.paths == (("a",), ("c",), ("n",), ("t",), ("s",))
     assert file.secrets(opened) == ("one", "two", "three", "1234567890", "1.23456789e+09", "8080")
 
 
