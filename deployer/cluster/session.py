@@ -87,7 +87,7 @@ def _stand_in() -> None:
 
 
 def _api_client(*arguments: Any, **named: Any) -> Any:
-    """The loader of kubeconfigs needs one for nothing but renewing an OIDC token: the real one, when it comes to that."""
+    """The loader of kubeconfigs needs one to renew an OIDC token, and for nothing else: then it is the real one."""
     _forget()
     from kubernetes.client import ApiClient
 
