@@ -25,6 +25,12 @@ class Mask:
                     forms |= {part, encoded, encoded.rstrip("="), quote(raw, safe=""), written}
         self._forms = sorted(forms, key=len, reverse=True)  # a secret that holds another goes first
 
+    def also(self, secrets: Iterable[str]) -> "Mask":
+        """A mask that hides more."""
+        made = Mask(secrets)
+        made._forms = sorted({*self._forms, *made._forms}, key=len, reverse=True)
+        return made
+
     def __call__(self, text: str) -> str:
         """The text with every secret as `***`."""
         for form in self._forms:

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import doctor, down, history, rollback, status, unlock, up, verify
+from deployer.cli import config, doctor, down, history, plan, rollback, status, unlock, up, verify
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.report import document, words
 
@@ -24,8 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, status, history, rollback, down, unlock, verify, doctor):
+for verb in (up, plan, status, history, rollback, down, unlock, verify, doctor):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +65,7 @@ class Session:
 def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends."""
     project = project.resolve()
-    if env_file and not env_file.exists():
-        raise UsageError(f"there is no --env-file {env_file}")
-    known = credentials.variables(env_file or project / ".env", os.environ)
+    known = known_variables(project, env_file)
     profile = load(project, environment, known)
     if timeout is not None:
         release = profile.release.model_copy(update={"timeout": limit(timeout)})
@@ -95,6 +93,13 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             mask=mask,
             job=ci.job(os.environ),
         )
+
+
+def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
+    """The job's variables over those of .env. Raises UsageError where the file that was named is not there."""
+    if env_file and not env_file.exists():
+        raise UsageError(f"there is no --env-file {env_file}")
+    return credentials.variables(env_file or project / ".env", os.environ)
 
 
 @contextmanager

@@ -5,15 +5,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from deployer.errors import DeployError, ExitCode
+from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.lock import Holder
+from deployer.mask import MASK
 from deployer.model import Revision
 from deployer.plan.figures import Figures
+from deployer.plan.preview import Preview
+from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
 from deployer.status import Status
+from deployer.values.layers import Leaf, Origin
 
 SCHEMA = "deploy/v1"
 
@@ -64,6 +68,34 @@ def plan(made: Plan) -> dict[str, Any]:
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "notes": list(made.notes),
+    }
+
+
+def preview(
+    made: Plan, found: Preview, refusals: Sequence[PreflightError], because: Sequence[str], code: ExitCode
+) -> dict[str, Any]:
+    """What an `up` would change."""
+    image = made.image
+    return {
+        **plan(made),
+        "verb": "plan",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "release": {
+            "name": made.release,
+            "namespace": made.target.namespace,
+            "context": made.target.context,
+            "previous": made.previous,
+        },
+        "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest, "built": not image.digest}
+        if image
+        else None,
+        "because": list(because),
+        "values": [dataclasses.asdict(one) for one in found.values],
+        "objects": [dataclasses.asdict(one) for one in found.objects],
+        "rolls": [dataclasses.asdict(one) for one in found.rolls],
+        "refused": [{"message": one.message, "detail": list(one.detail), "hint": one.hint} for one in refusals],
+        "warnings": list(found.problems),
     }
 
 
@@ -145,6 +177,51 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
     }
 
 
+def settings(environment: str, found: Sequence[Leaf]) -> dict[str, Any]:
+    """Everything that is set in an environment, with where it comes from."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {
+        "schema": SCHEMA,
+        "verb": "config show",
+        "environment": environment,
+        **outcome,
+        "settings": [{"key": shown(leaf.keys), **_leaf(leaf)} for leaf in found],
+    }
+
+
+def findings(environments: Sequence[str], found: Sequence[Finding], code: ExitCode) -> dict[str, Any]:
+    """What is wrong with the environments."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config check",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": list(environments),
+        "findings": [dataclasses.asdict(one) for one in found],
+    }
+
+
+def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str, Any]:
+    """What two environments have differently; null where one does not have it."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config diff",
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "environments": [left, right],
+        "differences": [
+            {"key": shown(one.keys), left: one.left and _leaf(one.left), right: one.right and _leaf(one.right)}
+            for one in found
+        ],
+    }
+
+
+def written(verb: str, environment: str | None, file: str, changed: bool) -> dict[str, Any]:
+    """A file that was written, or was as it should be."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
+
+
 def history(
     environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
 ) -> dict[str, Any]:
@@ -172,6 +249,20 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _leaf(leaf: Leaf) -> dict[str, Any]:
+    return {**_origin(leaf.origin), "overrode": [_origin(one) for one in leaf.overrode]}
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {
+        "value": MASK if origin.secret else origin.value,
+        "layer": origin.layer,
+        "place": origin.place,
+        "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
+        "secret": origin.secret,
+    }
 
 
 def _camel(name: str) -> str:
