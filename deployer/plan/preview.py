@@ -1,7 +1,7 @@
 """What a release would change: values, objects field by field, and the pods that roll for it. Pure."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -213,18 +213,21 @@ def _below(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             plain = key.replace("_", "").replace("-", "").isalnum()
             yield from _below(f"{path}.{key}" if plain else f"{path}[{key}]", inner)
     elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-        for label, inner in zip(_labels(value), value, strict=True):
-            yield from _below(f"{path}[{label}]", inner)
+        key, labels = _labels(value)
+        for label, inner in zip(labels, value, strict=True):
+            rest = {name: part for name, part in inner.items() if name != key}
+            yield from _below(f"{path}[{label}]", rest or inner)
     elif value is not None:
         yield path, value
 
 
-def _labels(items: Sequence[Object]) -> Iterable[str]:
+def _labels(items: Sequence[Object]) -> tuple[str, Sequence[str]]:
+    """What tells the elements apart, and what it says of each."""
     for key in _KEYS:
         found = [str(one[key]) for one in items if one.get(key) is not None]
         if len(found) == len(items) == len(set(found)):
-            return found
-    return [str(number) for number in range(len(items))]
+            return key, found
+    return "", [str(number) for number in range(len(items))]
 
 
 def _applied(live: Object) -> bool:
