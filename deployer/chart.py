@@ -1,5 +1,7 @@
 """Read a chart's folder: its defaults with their lines, and which values its templates name. No helm is asked."""
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +50,25 @@ def read(project: Path, folder: Path) -> Chart:
     if not (project / folder / "Chart.yaml").is_file():
         raise PreflightError(f"there is no chart at {folder} (release.chart)")
     return _chart(project, folder)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) over what helm packs, names and contents, charts/*.tgz included. Modes and times do not count.
+
+    Empty where there is no such folder.
+    """
+    files = sorted(
+        (path.relative_to(folder).as_posix(), path)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for path in (Path(place) / name for name in names)
+        if path.is_file()
+    )
+    found = hashlib.sha256()
+    for name, path in files:
+        content = path.read_bytes()
+        found.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
+        found.update(content)
+    return found.hexdigest() if files else ""
 
 
 def _chart(project: Path, folder: Path) -> Chart:

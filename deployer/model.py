@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deployer.health.verdict import Workload
 
@@ -61,6 +61,34 @@ class Rendered:
 
 
 @dataclass(frozen=True)
+class Job:
+    """The CI job of a run, or the person at a terminal."""
+
+    platform: Literal["github", "gitlab", "ci", ""]  # "ci": another one; "": none
+    actor: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a revision beside helm's own words. Nothing secret."""
+
+    verdict: str = ""  # healthy, failed, progressing, paused; empty while the run is not over
+    verb: str = ""  # up, rollback, promote
+    cause: str = ""  # why it is not healthy
+    image: str = ""  # registry/repository:tag@sha256:…
+    sha: str = ""  # the commit that the run was started from
+    actor: str = ""
+    job: str = ""  # URL of the CI job
+    began: str = ""  # RFC 3339, UTC
+    seconds: float = 0.0  # from the first check to the verdict
+    values: str = ""  # SHA-256 of the effective values, the secret ones left out
+    chart: str = ""  # SHA-256 of the chart's files
+    source: str = ""  # the environment that it was promoted from
+    overrides: Mapping[str, str] = field(default_factory=dict)  # guard: the reason given
+
+
+@dataclass(frozen=True)
 class Revision:
     """One line of `helm history`, with the verdict on record."""
 
@@ -70,6 +98,7 @@ class Revision:
     chart: str
     description: str = ""
     verdict: str | None = None  # None where no verdict is on record: somebody else's release
+    record: Record | None = None
 
     @property
     def origin(self) -> int:

@@ -1,20 +1,20 @@
 """What was judged of a revision: one ConfigMap a revision, owned by helm's Secret of it, so that helm prunes both."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
+from typing import Any
 
+from deployer import storage
 from deployer.cluster import Cluster, Forbidden, NotFound, path
-from deployer.health.verdict import Verdict
-from deployer.model import Image, Revision
+from deployer.model import Record, Revision
 
 RELEASE, REVISION, VERDICT = "deploy/release", "deploy/revision", "deploy/verdict"
 
 
-def write(
-    cluster: Cluster, namespace: str, release: str, revision: int, verdict: Verdict, *, cause: str, image: Image | None
-) -> None:
-    """Put a verdict on record. Nothing secret: the image and the cause are what the pods say of themselves."""
-    secret = cluster.get(path("Secret", namespace, f"sh.helm.release.v1.{release}.v{revision}"))
+def write(cluster: Cluster, namespace: str, release: str, revision: int, record: Record) -> None:
+    """Put a verdict and its facts on record, a key a fact; helm's Secret of the revision must exist."""
+    secret = cluster.get(path("Secret", namespace, storage.secret(release, revision)))
     name = f"deploy.{release}.v{revision}"
     owner = {
         "apiVersion": "v1",
@@ -34,24 +34,42 @@ def write(
                     "app.kubernetes.io/managed-by": "deploy",
                     RELEASE: release,
                     REVISION: str(revision),
-                    VERDICT: str(verdict),
+                    VERDICT: record.verdict,
                 },
             },
-            "data": {"verdict": str(verdict), "cause": cause, "image": image.reference if image else ""},
+            "data": {
+                key: value if isinstance(value, str) else json.dumps(value) for key, value in asdict(record).items()
+            },
         },
     )
 
 
-def read(cluster: Cluster, namespace: str, release: str) -> Mapping[int, str]:
-    """The verdict of each revision that has one: one list. Without the right to it nothing is on record."""
+def read(cluster: Cluster, namespace: str, release: str) -> Mapping[int, Record]:
+    """The record of each revision that has one: one list. Without the right to it nothing is on record."""
     try:
         items, _ = cluster.list(path("ConfigMap", namespace), label_selector=f"{RELEASE}={release}")
     except (Forbidden, NotFound):
         return {}
-    labels = [item["metadata"]["labels"] for item in items]
-    return {int(one[REVISION]): one[VERDICT] for one in labels}
+    return {int(item["metadata"]["labels"][REVISION]): _record(item) for item in items}
 
 
-def judged(history: Sequence[Revision], verdicts: Mapping[int, str]) -> tuple[Revision, ...]:
-    """The history with the verdicts on record."""
-    return tuple(replace(revision, verdict=verdicts.get(revision.number)) for revision in history)
+def _record(item: Mapping[str, Any]) -> Record:
+    """Of whatever version of ours wrote it: facts that it does not know, or that we do not know, are left out."""
+    data = item.get("data") or {}
+    known: dict[str, Any] = {one.name: data[one.name] for one in fields(Record) if one.name in data}
+    for name, kind in (("seconds", float), ("overrides", dict)):
+        try:
+            known[name] = kind(json.loads(known[name]))
+        except (KeyError, TypeError, ValueError):
+            known.pop(name, None)
+    return Record(**{**known, "verdict": item["metadata"]["labels"][VERDICT]})
+
+
+def judged(history: Sequence[Revision], records: Mapping[int, Record]) -> tuple[Revision, ...]:
+    """The history with what is on record of each revision."""
+    return tuple(
+        replace(revision, verdict=record.verdict, record=record)
+        if (record := records.get(revision.number))
+        else revision
+        for revision in history
+    )

@@ -1,37 +1,15 @@
-"""Ask helm what is deployed, and read what it answers."""
+"""What helm answers, and what a chart makes, as our nouns. Pure."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
-from deployer.commands.helm import Helm
 from deployer.errors import DeployError
 from deployer.health.verdict import Workload
-from deployer.model import Rendered, Revision
-from deployer.process import ProgramFailed, Programs
+from deployer.model import Rendered
 from deployer.values.document import objects
 
 JUDGED = ("Deployment", "StatefulSet", "DaemonSet", "Job")
-
-
-def history(programs: Programs, helm: Helm) -> tuple[Revision, ...]:
-    """All revisions helm keeps, oldest first; empty where there is no release."""
-    try:
-        answer = programs.read(helm.history())
-    except ProgramFailed as error:
-        if any("release: not found" in line for line in error.detail):
-            return ()
-        raise
-    return tuple(
-        Revision(
-            number=int(item["revision"]),
-            status=item["status"],
-            updated=item.get("updated", ""),
-            chart=item.get("chart", ""),
-            description=item.get("description", ""),
-        )
-        for item in sorted(json.loads(answer), key=lambda item: int(item["revision"]))
-    )
 
 
 def upgraded(answer: str) -> tuple[int, str]:

@@ -1,62 +1,15 @@
-"""Reading what helm answers; helm itself is a script that prints what it is told."""
+"""Reading what helm answers, and what a chart makes."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployer.commands.helm import Helm
 from deployer.errors import DeployError
 from deployer.health.verdict import Workload
-from deployer.model import Rendered, Revision, Target
-from deployer.process import ProgramFailed, Programs
-from deployer.release import history, rendered, upgraded, workloads
+from deployer.model import Rendered
+from deployer.release import rendered, upgraded, workloads
 from deployer.values.document import objects
-
-
-def helm(folder: Path, stdout: str = "", stderr: str = "", code: int = 0) -> Helm:
-    """A helm that says this."""
-    (folder / "out").write_text(stdout)
-    (folder / "err").write_text(stderr)
-    script = folder / "helm"
-    script.write_text(f"#!/bin/sh\ncat '{folder}/out'\ncat '{folder}/err' >&2\nexit {code}\n")
-    script.chmod(0o755)
-    return Helm(str(script), 4, Target(Path("/k"), "dev", "shop"), "web")
-
-
-def asked(program: Helm) -> tuple[Revision, ...]:
-    return history(Programs({"PATH": os.environ["PATH"]}), program)
-
-
-def test_history_is_oldest_first(tmp_path: Path) -> None:
-    records = [
-        {
-            "revision": 10,
-            "status": "deployed",
-            "updated": "2026-01-02",
-            "chart": "web-1",
-            "description": "Rollback to 9",
-        },
-        {"revision": 9, "status": "superseded", "app_version": "1"},
-    ]
-    found = asked(helm(tmp_path, json.dumps(records)))
-    assert found == (
-        Revision(9, "superseded", "", ""),
-        Revision(10, "deployed", "2026-01-02", "web-1", "Rollback to 9"),
-    )
-    assert [revision.origin for revision in found] == [9, 9]
-
-
-def test_no_release_is_no_history(tmp_path: Path) -> None:
-    assert asked(helm(tmp_path, stderr="Error: release: not found\n", code=1)) == ()
-
-
-def test_another_failure_is_one(tmp_path: Path) -> None:
-    with pytest.raises(ProgramFailed, match="helm history ended with code 1") as error:
-        asked(helm(tmp_path, stderr="Error: Kubernetes cluster unreachable\n", code=1))
-    assert error.value.detail == ("Error: Kubernetes cluster unreachable",)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from deployer import audit, cluster
 from deployer import chart as charts
 from deployer import profile as profiles
 from deployer.cli import options
-from deployer.cli.session import answering, echo, known_variables
+from deployer.cli.session import answering, decrypted, echo, known_variables
+from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.mask import Mask
 from deployer.plan import settings, values
@@ -25,7 +26,7 @@ from deployer.report import settings as lines
 from deployer.values import layers as stack
 from deployer.values.assign import keys as path_of
 from deployer.values.document import Keys
-from deployer.values.layers import Layer, Leaf
+from deployer.values.layers import Leaf
 
 NOT_SET = "(not set)"
 
@@ -54,7 +55,7 @@ def show(
             leaves = _explained(leaves, explain)
     mask = _mask(profile, known, leaves)
     if output is options.Output.JSON:
-        echo(document.text(document.settings(env, leaves)), mask)
+        answer(document.settings(env, leaves), mask)
     else:
         echo("\n".join(lines.settings(leaves)), mask)
     return int(ExitCode.OK)
@@ -89,13 +90,13 @@ def check(
             names,
             known,
             Programs(dict(os.environ), frozenset(secret)),
-            decrypt=lambda name, profile: _decrypted(project, name, profile),
+            decrypt=lambda name, profile: [one.layer for one in decrypted(project, name, profile, known)],
             lack=Severity.PROBLEM if env else Severity.NOTE,
         )
     mask = Mask(known[name] for name in secret if name in known)
     code = ExitCode.USAGE if any(one.severity is Severity.PROBLEM for one in findings) else ExitCode.OK
     if output is options.Output.JSON:
-        echo(document.text(document.findings(names, findings, code)), mask)
+        answer(document.findings(names, findings, code), mask)
     else:
         echo("\n".join(lines.findings(findings, names)), mask)
     return int(code)
@@ -128,12 +129,11 @@ def diff(
             sides.append(_settings(project, name, found, found.profile, known))
             masks.append(_mask(found.profile, known, sides[-1]))
         differences = settings.differences(*sides)
-    made = (
-        document.text(document.differences(left, right, differences))
-        if output is options.Output.JSON
-        else "\n".join(lines.differences(differences, left, right))
-    )
-    echo(masks[0](made), masks[1])
+    mask = Mask(secret for one in masks for secret in one.known)
+    if output is options.Output.JSON:
+        answer(document.differences(left, right, differences), mask)
+    else:
+        echo("\n".join(lines.differences(differences, left, right)), mask)
     return int(ExitCode.OK)
 
 
@@ -162,7 +162,7 @@ def schema(
             except OSError as error:
                 raise UsageError(f"{file}: {error.strerror}") from None
     if output is options.Output.JSON:
-        echo(document.text(document.written("config schema", None, str(file), changed)), Mask())
+        answer(document.written("config schema", None, str(file), changed), Mask())
     else:
         echo(f"{file} {'is written' if changed else 'is up to date'}", Mask())
     return int(ExitCode.OK)
@@ -204,7 +204,7 @@ def pin(
             (project / file).write_text(edited(str(file), text, paths), encoding="utf-8")
     if output is options.Output.JSON:
         made = document.written("config pin", env, str(file), bool(changes))
-        echo(document.text({**made, "identity": there, "replaced": replaced}), Mask())
+        answer({**made, "identity": there, "replaced": replaced}, Mask())
         return int(ExitCode.OK)
     for key, value in changes.items():
         echo(f"target.identity.{key}: {value}" + (f" instead of {replaced[key]}" if key in replaced else ""), Mask())
@@ -216,23 +216,18 @@ def _settings(
     project: Path, environment: str, found: Read, profile: Profile, known: Mapping[str, str]
 ) -> tuple[Leaf, ...]:
     try:
-        decrypted = _decrypted(project, environment, profile)
+        opened = [one.layer for one in decrypted(project, environment, profile, known)]
     except DeployError as error:
         print(f"note: {error.message}", file=sys.stderr)  # noqa: T201
-        decrypted = ()
+        opened = []
     secrets = {path: known.get(name) or NOT_SET for path, name in profile.secrets.items()}
     over = (
-        *values.over(profile, secrets, decrypted),
+        *values.over(profile, secrets, opened),
         settings.image(profile.registry.url, profile.image.repository),
     )
     chart = charts.read(project, profile.release.chart)
     inner = chart.layers(stack.merged([stack.everywhere("", profile.values, ""), *over]))
     return settings.settings(profiles.defaults(), inner, found.layers, over)
-
-
-def _decrypted(project: Path, environment: str, profile: Profile) -> Sequence[Layer]:
-    """The layers of an environment that have to be decrypted; none, until there are encrypted files."""
-    return ()
 
 
 def _explained(leaves: Sequence[Leaf], key: str) -> tuple[Leaf, ...]:

@@ -6,16 +6,14 @@ from typing import Annotated
 
 import typer
 
-from deployer import cluster, release, rollout
+from deployer import cluster, evidence, release, rollout, storage
 from deployer.cli import options
 from deployer.cli.session import answering, echo, limit, teller
-from deployer.commands.helm import Helm
+from deployer.cli.streams import answer, hide
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.limits import Limits
 from deployer.health.verdict import Verdict, Workload
 from deployer.mask import Mask
-from deployer.model import Target
-from deployer.process import Programs
 from deployer.report import document, words
 from deployer.result import Diagnosed
 
@@ -58,8 +56,11 @@ def verify(
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
+        secrets = evidence.secrets(door, namespace)
+        mask.learn(secrets)
+        hide(secrets)
         since = door.server_time()
-        wanted = _wanted(workloads or [], named, Target(file, context, namespace))
+        wanted = _wanted(door, namespace, workloads or [], named)
         try:
             found = rollout.follow(
                 door, namespace, wanted, since=since, timeout=longest, limits=Limits(), tell=screen.tell
@@ -70,20 +71,18 @@ def verify(
             screen.tell(Diagnosed(found.diagnosis))
     code = CODES[found.verdict]
     if output is options.Output.JSON:
-        echo(document.text(document.verify(found, code)), mask)
+        answer(document.verify(found, code), mask)
     else:
         echo(f"{found.verdict}: {found.headline if code else '; '.join(map(words.judgement, found.judgements))}", mask)
     return int(code)
 
 
-def _wanted(given: list[str], named: str | None, target: Target) -> list[Workload]:
+def _wanted(door: cluster.Cluster, namespace: str, given: list[str], named: str | None) -> list[Workload]:
     if named and not given:
-        helm = Helm("helm", 4, target, named)
-        programs = Programs(os.environ)
-        history = release.history(programs, helm)
+        history = storage.history(door, namespace, named)
         if not history:
-            raise UsageError(f"there is no release {named} in {target.namespace}")
-        return list(release.workloads(programs.read(helm.manifest(history[-1].number))))
+            raise UsageError(f"there is no release {named} in {namespace}")
+        return list(release.workloads(history[-1].manifest))
     if not given or named:
         raise UsageError(
             "name what to verify: KIND/NAME, or --release NAME", hint="deploy verify deployment/web -n shop"

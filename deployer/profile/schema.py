@@ -119,6 +119,18 @@ class Guards(_Section):
     """What must be true before anything is touched."""
 
     clean_tree: bool = Field(False, description="refuse a git tree with uncommitted changes")
+    down: Literal["allow", "refuse"] | None = Field(
+        None, description="whether `deploy down` may remove the release; where nothing is said, not in prod"
+    )
+
+
+class Lock(_Section):
+    """One deploy of a release at a time."""
+
+    wait: Duration = Field(600, description="in CI: how long another deploy of the release is waited for")
+    ttl: Duration = Field(
+        30, ge=5, description="how long a run may give no sign of life before its lease is taken over"
+    )
 
 
 class Tools(_Section):
@@ -126,6 +138,7 @@ class Tools(_Section):
 
     helm: str = Field("helm", description="helm 3 or 4: a name on PATH, or a path")
     docker: str = Field("docker", description="the docker CLI: a name on PATH, or a path")
+    sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
 class Profile(_Section):
@@ -141,11 +154,15 @@ class Profile(_Section):
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
+    lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(
         default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"
     )
     value_files: tuple[str, ...] = Field(
         (), description="files of Helm values over `values:`, relative to the project folder, the last one strongest"
+    )
+    secret_files: tuple[Path, ...] = Field(
+        (), description="more files that sops encrypted, over environments/<env>.secrets.yaml, the last one on top"
     )
     values: dict[str, Any] = Field(default_factory=dict, description="Helm values of the chart")

@@ -3,15 +3,20 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
 from deployer.mask import MASK
+from deployer.model import Revision
+from deployer.plan.figures import Figures
 from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
+from deployer.sops import Checked
 from deployer.status import Status
 from deployer.values.layers import Leaf, Origin
 
@@ -40,6 +45,7 @@ def result(found: Result) -> dict[str, Any]:
             "restored": found.restored,
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
+        "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
@@ -59,6 +65,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "changed": False,
         "release": {"name": made.release, "namespace": made.target.namespace, "context": made.target.context},
         "image": {"reference": made.image.reference, "tag": made.image.tag} if made.image else None,
+        "differences": [dataclasses.asdict(one) for one in made.differences],
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "notes": list(made.notes),
@@ -77,6 +84,20 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
         "hint": problem.hint,
         "detail": list(problem.detail),
         "changed": False,
+    }
+
+
+def unlock(environment: str, message: str, held: Holder | None, taken: bool) -> dict[str, Any]:
+    """A lease that was taken away, or nobody's."""
+    return {
+        "schema": SCHEMA,
+        "verb": "unlock",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "message": message,
+        "changed": taken,
+        "holder": dataclasses.asdict(held) if held else None,
     }
 
 
@@ -115,10 +136,14 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "context": one.context,
                 "namespace": one.namespace,
                 "release": one.release,
+                "wanted": dataclasses.asdict(one.wanted),
                 "revision": dataclasses.asdict(one.revision) if one.revision else None,
                 "verdict": one.verdict,
                 "workloads": [_judgement(judgement) for judgement in one.judgements],
                 "running": [dataclasses.asdict(running) for running in one.running],
+                "drift": [dataclasses.asdict(drift) for drift in one.drift],
+                "unreadable": list(one.unreadable),
+                "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
             }
             for name, one in found
         ],
@@ -164,10 +189,62 @@ def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str,
     }
 
 
+def sealed(verb: str, environment: str, files: Sequence[Path], *, changed: bool) -> dict[str, Any]:
+    """Encrypted files that were written, or left as they were."""
+    return {
+        "schema": SCHEMA,
+        "verb": verb,
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "changed": changed,
+        "files": [{"file": str(file)} for file in files],
+    }
+
+
+def checked(environment: str | None, found: Sequence[Checked], code: ExitCode) -> dict[str, Any]:
+    """Encrypted files, and what is wrong with each."""
+    return {
+        "schema": SCHEMA,
+        "verb": "secrets check",
+        "environment": environment,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "files": [
+            {
+                "file": str(one.path),
+                "recipients": list(one.recipients),
+                "problems": [{"message": bad.message, "hint": bad.hint} for bad in one.problems],
+            }
+            for one in found
+        ],
+    }
+
+
 def written(verb: str, environment: str | None, file: str, changed: bool) -> dict[str, Any]:
     """A file that was written, or was as it should be."""
     outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
     return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
+
+
+def history(
+    environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
+) -> dict[str, Any]:
+    """The revisions, oldest first; `release`: name, namespace, context."""
+    name, namespace, context = release
+    return {
+        "schema": SCHEMA,
+        "verb": "history",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "release": {"name": name, "namespace": namespace, "context": context},
+        "revisions": [
+            dataclasses.asdict(one) | {"rollbackTo": one.origin if one.origin != one.number else None}
+            for one in revisions
+        ],
+        "figures": {_camel(key): value for key, value in dataclasses.asdict(counted).items()},
+    }
 
 
 def text(document: dict[str, Any]) -> str:
@@ -191,3 +268,8 @@ def _origin(origin: Origin) -> dict[str, Any]:
         "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
         "secret": origin.secret,
     }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))

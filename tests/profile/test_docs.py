@@ -37,11 +37,11 @@ def rows(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str,
 
 
 def _kind(kind: Any) -> str:
-    inner = [one for one in get_args(kind) if one is not type(None)]
     if getattr(kind, "__origin__", None) is dict:
         return "map"
     if getattr(kind, "__origin__", None) in (list, tuple):
         return "list"
+    inner = [one for part in get_args(kind) if part is not type(None) for one in get_args(part) or (part,)]
     if inner and all(isinstance(one, str) for one in inner):
         return ", ".join(inner)
     return {"Path": "path", "str": "text", "bool": "true, false", "int": "number", "float": "duration"}.get(
@@ -84,9 +84,10 @@ class Reads(ast.NodeVisitor):
             for name, value in pairs:
                 if isinstance(name, ast.Name):
                     keys = self.chain(value)
-                    self.names = {key: old for key, old in self.names.items() if key != name.id} | self.ROOTS
-                    if keys is not None:
-                        self.names[name.id] = keys
+                    self.names.pop(name.id, None)
+                    meant = self.ROOTS.get(name.id) if keys is None else keys
+                    if meant is not None:
+                        self.names[name.id] = meant
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:

@@ -1,0 +1,22 @@
+"""Which CI job this is, read from the variables that the platforms set. Pure."""
+
+from collections.abc import Mapping
+
+from deployer.model import Job
+
+
+def job(environ: Mapping[str, str]) -> Job:
+    """The job we run in; outside of CI the person at the terminal.
+
+    GitHub: docs.github.com "Variables reference"; GitLab: docs.gitlab.com "Predefined CI/CD variables".
+    """
+    if environ.get("GITHUB_ACTIONS") == "true":
+        run = f"{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
+        url = f"{environ['GITHUB_SERVER_URL']}/{run}" if environ.get("GITHUB_SERVER_URL") else ""
+        return Job("github", environ.get("GITHUB_ACTOR", ""), url)
+    if environ.get("GITLAB_CI") == "true":
+        return Job("gitlab", environ.get("GITLAB_USER_LOGIN", ""), environ.get("CI_JOB_URL", ""))
+    person = environ.get("USER") or environ.get("LOGNAME") or ""
+    if environ.get("CI") in (None, "", "0", "false"):
+        return Job("", person)
+    return Job("ci", environ.get("CI_ACTOR", person), environ.get("BUILD_URL", ""))
