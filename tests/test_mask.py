@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from deployer.mask import MASK, Mask
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=60).filter(
-    lambda s: "*" not in s and len(s.splitlines()) == 1 and not s.isdigit() and len(s.strip()) > 6
+    lambda s: "*" not in s and s == s.strip() and Mask([s]).known == {s}
 )
 AROUND = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Job, Target, Values
-from deployer.plan import values
+from deployer.plan import settings, values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -30,6 +30,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -57,6 +58,13 @@ class Session:
             raise self.opened
         return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
 
+    @property
+    def secret_paths(self) -> tuple[str, ...]:
+        """Where in the values a secret stands: those by name, and those of the decrypted files."""
+        opened = () if isinstance(self.opened, DeployError) else self.opened
+        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        return (*self.secrets, *found)
+
     def learn(self, secrets: Sequence[str]) -> None:
         """Hide these too, wherever the run writes."""
         self.mask.learn(secrets)
@@ -83,8 +91,8 @@ class Session:
 
     def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
         """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
-        settings = self.profile.lock
-        claim = Claim(self.environment, verb, self.job, settings.ttl, 0 if self.attended else settings.wait)
+        limits = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, limits.ttl, 0 if self.attended else limits.wait)
         return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
 
 
@@ -114,11 +122,11 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     hide(mask.known)
     _tell_ci(mask)
     withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         if login:
             host = registry.url.partition("/")[0]
-            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ, host))
+            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, host, login))
         yield Session(
             project=project,
             environment=environment,

@@ -41,8 +41,10 @@ def test_unchanged(project: Project, tmp_path: Path, capfd: pytest.CaptureFixtur
         run("docker", "push", name, env=docker)
         run("helm", "upgrade", "web", project.folder / "chart", "--install", "--values", values, "--wait", *where)
 
+    compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # as an installed program is
+
     def ours() -> None:
-        done = project.deploy("up", "--env", "dev")
+        done = project.deploy("up", "--env", "dev", environ=compiled)
         assert done.code == 0, done
         assert "is unchanged" in done.out
 
