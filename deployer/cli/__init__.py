@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import config, doctor, down, history, rollback, secrets, status, streams, unlock, up, verify
+from deployer.cli import config, doctor, down, history, plan, rollback, secrets, status, streams, unlock, up, verify
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.mask import Mask
 from deployer.report import document, words
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, status, history, rollback, down, unlock, verify, doctor):
+for verb in (up, plan, status, history, rollback, down, unlock, verify, doctor):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(config.app, name="config")
 app.add_typer(secrets.app, name="secrets")
@@ -76,11 +76,7 @@ def _run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help says how it is used" if context else None
         problem = UsageError(error.format_message(), hint=hint)
-        for line in words.error(problem):
-            typer.echo(line, err=True)
-        if {"json", "-ojson", "--output=json"} & set(arguments):
-            streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
-        return int(ExitCode.USAGE)
+        return _told(problem, arguments)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
     except DeployError as error:
@@ -91,18 +87,26 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
     except OSError as error:  # a full disk, a folder that may not be read
-        for line in words.error(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename))))):
-            typer.echo(line, err=True)
-        return int(ExitCode.FAILED)
+        return _told(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename)))), arguments)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
         if os.environ.get("DEPLOY_DEBUG"):
             typer.echo("".join(traceback.format_exception(error)), err=True)
             return int(ExitCode.FAILED)
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        typer.echo(f"error: internal error: {type(error).__name__} at {where}", err=True)
-        typer.echo("hint: this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report", err=True)
-        return int(ExitCode.FAILED)
+        bug = DeployError(
+            f"internal error: {type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}",
+            hint="this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report",
+        )
+        return _told(bug, arguments)
+
+
+def _told(problem: DeployError, arguments: list[str]) -> int:
+    """The exit code of an error that no verb has told yet: in words, and as a document where one was asked for."""
+    for line in words.error(problem):
+        typer.echo(line, err=True)
+    if {"json", "-ojson", "--output=json"} & set(arguments):
+        streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
+    return int(problem.exit_code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

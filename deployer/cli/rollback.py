@@ -53,10 +53,10 @@ def rollback(
         if isinstance(run.opened, DeployError):
             print(f"warning: {run.opened.message}; a rollback does without", file=sys.stderr, flush=True)  # noqa: T201
         run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
+        plan = made(kept)
         passed = consented.passed(run.checks.guarded("rollback"))
-        plan = made(kept).passing(passed)
         if dry_run:
-            return show_plan(plan, run.mask, output)
+            return show_plan(plan.passing(passed), run.mask, output)
         for line in words.rollback(plan):
             print(run.mask(line), file=sys.stderr, flush=True)  # noqa: T201
         if not consented.confirm("rollback", passed):
@@ -65,14 +65,15 @@ def rollback(
             teller(run.mask, output, verbose=verbose) as screen,
             run.lease(cluster, "rollback", screen.tell) as lease,
         ):
-            agreed, plan = plan, made(run.checks.kept(cluster)).passing(passed)
+            agreed, plan = plan, made(run.checks.kept(cluster))
             if (plan.previous, plan.steps) != (agreed.previous, agreed.steps):
                 raise PreflightError(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
-            result = execute(replace(plan, notes=()), run.profile, run.project, doors, screen.tell)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
+            plan = replace(plan, notes=()).passing(passed)
+            result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
 
@@ -80,4 +81,6 @@ def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> 
     known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in kept}
     chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback))
     assert plan.previous is not None
-    return differences(known[plan.previous], known[chosen], secrets)
+    records = [one.revision.record for one in kept if one.revision.number in (plan.previous, chosen)]
+    named = {*secrets, *(path for record in records if record for path in record.secrets)}
+    return differences(known[plan.previous], known[chosen], named)
