@@ -100,7 +100,7 @@ class Checks:
 
         Where it has released what this run is for, there is nothing left to do.
         """
-        kept, image = self._kept(ready.cluster), ready.facts.image
+        kept, image = self.kept(ready.cluster), ready.facts.image
         facts = replace(
             ready.facts,
             **_of(kept),
@@ -112,16 +112,15 @@ class Checks:
         standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
         return replace(ready, facts=facts, standing=standing, because=because)
 
-    def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
-        """All that a `rollback` or a `status` needs."""
+    def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
+        """All that a `rollback` or a `down` needs: what helm keeps comes last."""
         with ThreadPoolExecutor(4) as pool:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["release"] = pool.submit(lambda: self._kept(checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self.kept(checks["cluster"].result()))
         _raise(checks)
-        history = tuple(one.revision for one in checks["release"].result())
-        return checks["helm"].result(), checks["cluster"].result(), history
+        return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
 
     @property
     def _registry(self) -> Registry:
@@ -276,15 +275,15 @@ class Checks:
     def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[storage.Stored, ...]:
         """What is released. Asked at once, but whose cluster it is comes first: its error is the one that is told."""
         try:
-            return self._kept(door.result())
+            return self.kept(door.result())
         finally:
             identified.result()
 
     def history(self, door: Cluster) -> tuple[Revision, ...]:
         """What helm keeps of the release, with our record."""
-        return tuple(one.revision for one in self._kept(door))
+        return tuple(one.revision for one in self.kept(door))
 
-    def _kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
+    def kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
         """Helm's revisions with what is on record of each, oldest first."""
         namespace, name = self.target.namespace, self.profile.release.name
         with ThreadPoolExecutor(1) as pool:

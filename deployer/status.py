@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer import lock, record, release, source, storage, watch
+from deployer import lock, release, source, watch
 from deployer.checks import Checks
 from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.cluster.manifest import fetch
@@ -67,9 +67,8 @@ def look(environment: str, checks: Checks) -> Status:
         wish = pool.submit(_wanted, checks)
         cluster = checks.cluster()
         lease = pool.submit(_lease, cluster, namespace, name)
-        records = pool.submit(record.read, cluster, namespace, name)
-        stored = storage.history(cluster, namespace, name)
-        newest = stored[-1] if stored else None
+        kept = checks.kept(cluster)
+        newest = kept[-1] if kept else None
         if newest is None or newest.revision.status == "uninstalled":
             revision = newest.revision if newest else None
             holder, silent = lease.result()
@@ -83,7 +82,7 @@ def look(environment: str, checks: Checks) -> Status:
         target.context,
         namespace,
         name,
-        record.judged([newest.revision], records.result())[0],
+        newest.revision,
         wish.result(),
         watch.together(judgements),
         judgements,

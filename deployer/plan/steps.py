@@ -6,6 +6,7 @@ from typing import Literal
 from deployer.errors import ExitCode
 from deployer.health.verdict import Judgement
 from deployer.model import Command, Image, Record, Rendered, Target, Values
+from deployer.plan.difference import Difference
 
 
 @dataclass(frozen=True)
@@ -104,4 +105,5 @@ class Plan:
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
     restores: Record = field(default_factory=Record)  # what will be on record of the recovery
     kept: Kept | None = None  # nothing is released
+    differences: tuple[Difference, ...] = ()  # what a rollback changes
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"

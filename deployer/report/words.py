@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
 from deployer.lock import Holder
+from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
@@ -40,10 +41,26 @@ def plan(made: Plan) -> Iterator[str]:
     where = f"{made.release} in {made.target.namespace} (context {made.target.context})"
     yield f"plan: {made.verb} {made.environment}: {where}"
     yield from (f"  {note}" for note in made.notes)
+    yield from (f"  {difference(one)}" for one in made.differences)
     yield from (f"  would {deed(step.deed, made)}" for step in made.steps)
     for step in made.recovery[:1]:
         yield f"  if the rollout fails, would {deed(step.deed, made)}"
     yield "nothing was touched"
+
+
+def difference(one: Difference) -> str:
+    """`image of deployment/web, container web: r/web:2 → r/web:1`."""
+    before, after = ("(none)" if text is None else text or "(empty)" for text in (one.before, one.after))
+    return f"{one.what}: differs" if before == after else f"{one.what}: {before} → {after}"
+
+
+def rollback(made: Plan) -> Iterator[str]:
+    """What a rollback changes, for who is asked."""
+    yield f"{made.release} in {made.target.namespace} (context {made.target.context}): {made.notes[0]}"
+    yield from (f"  {difference(one)}" for one in made.differences)
+    if not made.differences:
+        yield "  chart, images and values are the same"
+    yield from (f"  {note}" for note in made.notes[1:])
 
 
 def deed(done: Deed, made: Plan) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract import check
 
 from deployer import __version__, cli
 from deployer.cli import run
@@ -278,6 +279,10 @@ def test_a_bug_of_ours_shows_no_traceback(
     assert "DEPLOY_DEBUG=1" in told
     assert "Traceback" not in told
     assert "s3cret" not in told
+    assert run(["up", "--env", "dev", "-C", str(project), "-o", "json"]) == 1
+    made = json.loads(capsys.readouterr().out)
+    check(made)
+    assert made["message"].startswith("internal error: ZeroDivisionError at ")
     monkeypatch.setenv("DEPLOY_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         run(["up", "--env", "dev", "-C", str(project)])
@@ -300,6 +305,10 @@ def test_what_the_system_refuses(
     monkeypatch.setattr("deployer.cli.session.load", full)
     assert run(["up", "--env", "dev", "-C", str(project)]) == 1
     assert capsys.readouterr().err == said
+    assert run(["up", "--env", "dev", "-C", str(project), "--output=json"]) == 1
+    made = json.loads(capsys.readouterr().out)
+    check(made)
+    assert f"error: {made['message']}\n" == said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

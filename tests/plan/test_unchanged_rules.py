@@ -110,7 +110,7 @@ WEB = Judgement(Workload("Deployment", "web"), Verdict.HEALTHY, "2 of 2 updated 
                 (WEB,),
                 (
                     Drift("deployment/web", "spec.replicas", "2", "1"),
-                    Drift("deployment/web", "spec.paused", None, "true"),
+                    Drift("deployment/web", "spec.paused", "false", "true"),
                     Drift("service/web", "", "present", None),
                 ),
             ),
@@ -119,6 +119,7 @@ WEB = Judgement(Workload("Deployment", "web"), Verdict.HEALTHY, "2 of 2 updated 
                 "service/web is not as released: it is gone",
             ),
         ),
+        (Standing((WEB,), (Drift("configmap/web", "data.more", None, "x"),)), ()),
         (Standing((WEB,), (), ("ingress/web: forbidden",)), ("cannot be compared: ingress/web: forbidden",)),
     ],
 )
@@ -126,18 +127,26 @@ def test_left(standing: Standing, because: tuple[str, ...]) -> None:
     assert left(standing) == because
 
 
+PROFILE = Profile.model_validate(
+    {
+        "target": {"context": "dev", "namespace": "shop"},
+        "registry": {"url": "registry.lab", "pullSecret": "registry"},
+        "image": {"repository": "web"},
+        "release": {"name": "web"},
+    }
+)
+
+
 @pytest.mark.parametrize(("current", "steps"), [(True, []), (False, [PullSecret("registry")])])
 def test_the_plan_releases_nothing(current: bool, steps: list[PullSecret]) -> None:
-    profile = Profile.model_validate(
-        {
-            "target": {"context": "dev", "namespace": "shop"},
-            "registry": {"url": "registry.lab", "pullSecret": "registry"},
-            "image": {"repository": "web"},
-            "release": {"name": "web"},
-        }
-    )
-    plan = kept("dev", profile, facts(), Target(Path("/k"), "dev", "shop"), Standing((WEB,), pull_secret=current))
+    plan = kept("dev", PROFILE, facts(), Target(Path("/k"), "dev", "shop"), Standing((WEB,), pull_secret=current))
     assert [step.deed for step in plan.steps] == steps
     assert plan.recovery == ()
     assert plan.kept
     assert (plan.kept.revision, plan.kept.judgements, plan.previous) == (5, (WEB,), 5)
+
+
+def test_what_somebody_added_is_told() -> None:
+    standing = Standing((WEB,), (Drift("configmap/web", "data.more", None, "x"),))
+    plan = kept("dev", PROFILE, facts(), Target(Path("/k"), "dev", "shop"), standing)
+    assert plan.notes == ("configmap/web: data.more was added by somebody; helm leaves it alone",)

@@ -22,8 +22,8 @@ from deployer.status import Running, Status
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
-schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
-warnings detail
+schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
+diagnosis warnings detail
 """
 
 
@@ -97,7 +97,7 @@ def test_outcome_and_exit_code_are_one(code: ExitCode) -> None:
 
 def test_a_plan() -> None:
     made = through(document.plan(PLAN))
-    assert has(made, "schema verb environment outcome exitCode changed release image steps recovery notes")
+    assert has(made, "schema verb environment outcome exitCode changed release image differences steps recovery notes")
     assert (made["outcome"], made["exitCode"], made["changed"]) == ("planned", 0, False)
     assert made["steps"][1] == {"stage": "push", "does": "run docker push registry.lab/web:1.2.3"}
     assert [step["does"] for step in made["recovery"]] == [

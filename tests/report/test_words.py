@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
 from deployer.model import Image, Job, Revision, Target
+from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
 from deployer.plan.steps import Abandon, Deed, Plan, Rollback, Uninstall, Upgrade
@@ -68,6 +70,26 @@ def test_a_plan() -> None:
 )
 def test_deeds(deed: Deed, previous: int | None, image: Image | None, text: str) -> None:
     assert words.deed(deed, Plan("up", "dev", PLAN.target, "web", (), image, previous=previous)) == text
+
+
+def test_what_a_rollback_changes() -> None:
+    history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
+    made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
+    assert list(words.rollback(made)) == [
+        "web in shop (context lab): revision 2 → what revision 1 was",
+        "  chart, images and values are the same",
+    ]
+    found = (
+        Difference("chart", "web-2", "web-1"),
+        Difference("values: a", None, ""),
+        Difference("values: b", "***", "***"),
+    )
+    assert list(words.rollback(replace(made, differences=found, notes=(*made.notes, "and a note"))))[1:] == [
+        "  chart: web-2 → web-1",
+        "  values: a: (none) → (empty)",
+        "  values: b: differs",
+        "  and a note",
+    ]
 
 
 def test_the_plan_of_a_rollback() -> None:
