@@ -10,7 +10,7 @@ ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals chaos clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals together chaos clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,8 +34,8 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m "not lab"
 
-test: check lab ## everything, on the lab; the timed scenarios are bench-health
-	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
+test: check lab ## everything, on the lab; the timed scenarios are bench-health, twenty at once is make together
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario and not slow" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash lab/demo.sh
@@ -57,6 +57,9 @@ bench-health: $(READY) lab ## every rollout scenario with its seconds and its bo
 
 bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wait
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_rivals.py
+
+together: $(READY) lab ## twenty deploys of one release at once: minutes on two cores
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m slow tests/e2e/test_together.py
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
