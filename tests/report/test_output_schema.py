@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from deployer.plan.preview import FieldChange, ObjectChange, Preview, Roll, Valu
 from deployer.plan.settings import Finding, Severity
 from deployer.report import document
 from deployer.rollout import Outcome
+from deployer.sops import Checked
 from deployer.status import Running, Status, Wanted
 from deployer.values.layers import Leaf, Origin, Variable
 
@@ -86,6 +88,8 @@ DOCUMENTS = {
     "history of nothing": document.history("dev", ("web", "shop", "lab"), (), figures((), 0.0)),
     "unlock": document.unlock("dev", "free", HOLDER, True),
     "unlock of nothing": document.unlock("dev", "nobody", None, False),
+    "secrets check": document.checked(None, [Checked(Path("a.yaml"), ("age1a",), (ERROR,))], ExitCode.PREFLIGHT),
+    "secrets rotate": document.sealed("secrets rotate", "dev", [Path("a.yaml")], changed=True),
 }
 
 
