@@ -35,6 +35,7 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/pytest -q -m "not lab"
 
 test: check lab ## everything, on the lab; the timed scenarios are bench-health
+	@ORDERS=500 $(BIN)/pytest -q -n $(JOBS) tests/health/test_orders.py
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods

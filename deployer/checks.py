@@ -3,16 +3,17 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, permissions, pullsecret, record, release, source, storage
-from deployer.cluster import Cluster
+from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
+from deployer.guard.change import change
 from deployer.model import Image, Job, Revision, Target, Values
 from deployer.plan import repair, unchanged
 from deployer.plan import values as release_values
@@ -20,7 +21,7 @@ from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
-from deployer.profile import Profile
+from deployer.profile import Profile, load
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -39,6 +40,7 @@ class Ready:
     facts: Facts
     cluster: Cluster
     registry: Registry
+    guarded: guard.Facts  # what the profile's guards need to know
     helm: Helm | None = None  # None where nothing has to be released
     manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
@@ -52,34 +54,39 @@ class Checks:
     Those that a run without a change needs too are cheap: git, the registry, the API. The others start programs.
     """
 
+    environment: str
     project: Path
     profile: Profile
     target: Target
     programs: Programs
     job: Job
     login: Login | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, self._registry, given_tag)
-            self._dear(pool, checks, values)
+            checks = self._cheap(pool, self._registry, given_tag, "up")
+            self._dear(pool, checks, values, "up")
         return checks
 
-    def for_release(self, values: Values, given_tag: str | None, *, force: bool = False) -> Ready:
+    def for_release(
+        self, values: Values, given_tag: str | None, verb: guard.Verb = "up", *, force: bool = False
+    ) -> Ready:
         """All that an `up` needs; where nothing has to be released, no program but git is started.
 
         `force`: what is there is not compared.
         """
         registry = self._registry
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, registry, given_tag)
+            checks = self._cheap(pool, registry, given_tag, verb)
             because: tuple[str, ...] = ("forced",)
             if not force:
                 standing, because = self._compared(checks, values)
                 if standing:
-                    return Ready(self._facts(checks), checks["cluster"].result(), registry, standing=standing)
-            self._dear(pool, checks, values)
+                    facts, guarded = self._facts(checks), self.of_guards(checks)
+                    return Ready(facts, checks["cluster"].result(), registry, guarded, standing=standing)
+            self._dear(pool, checks, values, verb)
         built = not checks["image"].exception() and self._image_is_there(checks)
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
@@ -90,6 +97,7 @@ class Checks:
             replace(facts, rendered=rendered),
             checks["cluster"].result(),
             registry,
+            self.of_guards(checks),
             checks["helm"].result(),
             manifest,
             because=because,
@@ -126,19 +134,71 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def _cheap(self, pool: ThreadPoolExecutor, registry: Registry, given_tag: str | None) -> dict[str, Future[Any]]:
+    def guarded(self, verb: guard.Verb) -> guard.Facts:
+        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+        return guardfacts.gather(
+            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+        )
+
+    def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
+        """What the guards need to know, from checks that went well. What nobody asked for changes nothing."""
+        facts: guard.Facts = checks["guards"].result()
+        return replace(facts, change=checks["change"].result()) if "change" in checks else facts
+
+    def _cheap(
+        self, pool: ThreadPoolExecutor, registry: Registry, given_tag: str | None, verb: guard.Verb
+    ) -> dict[str, Future[Any]]:
         checks: dict[str, Future[Any]] = {}
         door = pool.submit(self._connected)
         checks["image"] = pool.submit(lambda: self._image(registry, given_tag))
         checks["cluster"] = pool.submit(lambda: self._identified(door.result()))
         checks["release"] = pool.submit(lambda: self._of_this_cluster(door, checks["cluster"]))
+        checks["guards"] = pool.submit(lambda: self._guarded(verb, checks["image"]))
         return checks
 
-    def _dear(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]], values: Values) -> None:
+    def _dear(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]], values: Values, verb: guard.Verb) -> None:
         checks["docker"] = pool.submit(self._engine)
         checks["helm"] = pool.submit(self.helm)
-        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values))
+        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
+            checks["change"] = pool.submit(lambda: self._change(checks, values))
+
+    def _guarded(self, verb: guard.Verb, image: Future[tuple[Image, Source | None]]) -> guard.Facts:
+        wanted, tree = image.result()
+        return guardfacts.gather(
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=tree,
+            image=wanted,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
+        )
+
+    def _elsewhere(self, environment: str) -> guard.Elsewhere:
+        """What is on record of the release in another environment, read in its own cluster."""
+        profile = load(self.project, environment, self.variables)
+        there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
+        door, namespace = there.cluster(), profile.target.namespace
+        found = record.read(door, namespace, profile.release.name)
+        if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):
+            return guard.Elsewhere(
+                trouble=f"its records may not be read: no permission to list configmaps in {namespace}"
+            )
+        return guard.Elsewhere(found)
+
+    def _change(self, checks: Mapping[str, Future[Any]], values: Values) -> guard.Change | None:
+        """What the release would change of the newest one that helm saw through."""
+        checks["chart"].result()  # what fails there is told once
+        stored: tuple[storage.Stored, ...] = checks["release"].result()
+        if not stored:
+            return None
+        now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
+        manifest = self._chart(checks["helm"].result(), values, checks["image"].result()[0])
+        return change(objects(now.manifest), manifest, self.target.namespace)
 
     def _compared(self, checks: Mapping[str, Future[Any]], values: Values) -> tuple[Standing | None, tuple[str, ...]]:
         """How the release stands where it is what was asked for; else why something has to be released."""
@@ -250,13 +310,16 @@ class Checks:
         except cluster.Forbidden:
             pass  # a namespaced account need not be able to read the namespace itself
 
-    def _chart(self, program: Helm, values: Values) -> list[dict[str, Any]]:
+    @property
+    def _some_image(self) -> Image:
+        """What the chart is tried with while nobody knows the image yet."""
+        return Image(self.profile.registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
+
+    def _chart(self, program: Helm, values: Values, image: Image) -> list[dict[str, Any]]:
         folder = self.project / self.profile.release.chart
         if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
-        registry = self.profile.registry
-        image = Image(registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
-        text = release_values.text(release_values.release(values, image, registry.pull_secret))
+        text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
         try:
             return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
@@ -297,6 +360,12 @@ def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
     """The facts that helm's record tells."""
     released = Released(kept[-1].values, kept[-1].manifest) if kept else None
     return {"history": tuple(one.revision for one in kept), "released": released}
+
+
+def target(project: Path, profile: Profile) -> Target:
+    """Where the release of a profile lives."""
+    kubeconfig = Path(profile.target.kubeconfig).expanduser()
+    return Target(project / kubeconfig, profile.target.context, profile.target.namespace)
 
 
 def _uid(door: Cluster) -> str | None:

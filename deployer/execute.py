@@ -25,7 +25,7 @@ from deployer.lock import Lease
 from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
-from deployer.process import ProgramFailed, Programs
+from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
@@ -73,13 +73,19 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
         run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
+    for name, reason in plan.record.overrides.items():
+        run.warnings.append(f"guard {name} was passed over: {reason}")
+        tell(Notice(run.warnings[-1], Severity.WARNING))
     error: DeployError | None = None
     restored: int | None = None
     try:
-        _steps(run, plan.steps)
-    except (UnhealthyError, DeadlineError) as failure:
-        error = failure
-        restored = _recover(run)
+        with Lifeline() as lifeline:
+            run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
+            try:
+                _steps(run, plan.steps)
+            except (UnhealthyError, DeadlineError) as failure:
+                error = failure
+                restored = _recover(run)
     except DeployError as failure:
         error = failure
     return Result(
@@ -181,6 +187,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
 
 def _uninstall(run: _Run, stage: str) -> str:
     assert run.doors.helm is not None
+    run.since = run.doors.cluster.server_time()
     run.changed = True
     try:
         run.doors.programs.run(
@@ -369,9 +376,17 @@ def _left(run: _Run) -> str:
             f"revision {run.revision} is released, but was not watched to the end: "
             f"`deploy status --env {run.plan.environment}` says how it is"
         )
+    if run.plan.verb == "down":
+        return (
+            "helm was stopped: maybe a part is removed; `deploy down` again ends it"
+            if run.since
+            else "nothing was removed"
+        )
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
-    return "the release was not touched" + ("; an image was pushed" if run.changed else "")
+    return "the release was not touched" + (
+        "; an image was pushed" if "push" in [stage.name for stage in run.stages if stage.ok] else ""
+    )
 
 
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:

@@ -7,12 +7,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer import ci, credentials, dockerconfig, lock, sops
-from deployer.checks import Checks
+from deployer.checks import Checks, target
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -49,6 +49,7 @@ class Session:
     secrets: dict[str, str]  # path in the values: secret
     mask: Mask
     job: Job
+    variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
 
     def values(self, assignments: Sequence[str]) -> Values:
@@ -72,7 +73,16 @@ class Session:
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""
-        return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
+        return Checks(
+            self.environment,
+            self.project,
+            self.profile,
+            self.target,
+            self.programs,
+            self.job,
+            self.login,
+            self.variables,
+        )
 
     @property
     def attended(self) -> bool:
@@ -81,8 +91,8 @@ class Session:
 
     def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
         """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
-        limits = self.profile.lock
-        claim = Claim(self.environment, verb, self.job, limits.ttl, 0 if self.attended else limits.wait)
+        lease = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, lease.ttl, 0 if self.attended else lease.wait)
         return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
 
 
@@ -99,7 +109,6 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     login = credentials.login(registry.username_variable, registry.password_variable, known)
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
-    kubeconfig = Path(profile.target.kubeconfig).expanduser()
     opened: tuple[Opened, ...] | DeployError
     try:
         opened = decrypted(project, environment, profile, known)
@@ -122,12 +131,13 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             project=project,
             environment=environment,
             profile=profile,
-            target=Target(project / kubeconfig, profile.target.context, profile.target.namespace),
+            target=target(project, profile),
             programs=Programs(environ, frozenset(withheld)),
             login=login,
             secrets=secrets,
             mask=mask,
             job=ci.job(os.environ),
+            variables=known,
             opened=opened,
         )
 

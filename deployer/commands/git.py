@@ -38,3 +38,13 @@ def stage(project: Path, index: Path, *paths: str) -> Command:
 def tree(project: Path, index: Path) -> Command:
     """The SHA of the tree in an index: a hash of every file's name, mode and content."""
     return git(project, "write-tree", index=index)
+
+
+def verify_commit(project: Path) -> Command:
+    """Check the signature of HEAD's commit, with the keys that git's configuration trusts."""
+    return git(project, "verify-commit", "HEAD")
+
+
+def verify_tag(project: Path, tag: str) -> Command:
+    """Check the signature of a tag. The full name, so that no branch of the same name is meant."""
+    return git(project, "verify-tag", f"refs/tags/{tag}")

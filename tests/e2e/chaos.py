@@ -189,8 +189,8 @@ def _temporary(project: Project) -> str:
     folder = Path(project.environ["TMPDIR"])
     files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
     texts = {file.name: file.read_bytes().decode(errors="replace") for file in files}
-    for there in folder.iterdir():
-        shutil.rmtree(there)
+    shutil.rmtree(folder)
+    folder.mkdir()
     return next(
         (f"a secret was left in {name}" for name, text in texts.items() if password in text or login in text), ""
     )
