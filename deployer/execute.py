@@ -22,6 +22,7 @@ from deployer.errors import (
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
+from deployer.mask import Mask
 from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
@@ -41,6 +42,7 @@ class Doors:
     helm: Helm | None = None  # None where nothing is released: then it was not asked for
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
+    mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
 
 
 @dataclass
@@ -286,7 +288,7 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
-    cause = "" if outcome.verdict is Verdict.HEALTHY else outcome.headline
+    cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
         record.write(

@@ -71,7 +71,7 @@ def rollback(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
@@ -81,4 +81,6 @@ def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> 
     known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in kept}
     chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback))
     assert plan.previous is not None
-    return differences(known[plan.previous], known[chosen], secrets)
+    records = [one.revision.record for one in kept if one.revision.number in (plan.previous, chosen)]
+    named = {*secrets, *(path for record in records if record for path in record.secrets)}
+    return differences(known[plan.previous], known[chosen], named)

@@ -30,7 +30,6 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
-from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -46,7 +45,7 @@ class Session:
     target: Target
     programs: Programs
     login: Login | None
-    secrets: dict[str, str]  # path in the values: secret
+    secrets: dict[str, str] = field(repr=False)  # path in the values: secret
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
@@ -62,7 +61,7 @@ class Session:
     def secret_paths(self) -> tuple[str, ...]:
         """Where in the values a secret stands: those by name, and those of the decrypted files."""
         opened = () if isinstance(self.opened, DeployError) else self.opened
-        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        found = (settings.shown(path) for one in opened for path in one.paths)
         return (*self.secrets, *found)
 
     def learn(self, secrets: Sequence[str]) -> None:
@@ -164,9 +163,9 @@ def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[
 
 def _tell_ci(mask: Mask) -> None:
     """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
-    if not stat.S_ISREG(os.fstat(2).st_mode):
-        for line in annotations.masks(mask.known, os.environ):
-            print(line, file=bare(sys.stderr), flush=True)
+    lines = list(annotations.masks(mask.known, os.environ))
+    if lines and not stat.S_ISREG(os.fstat(2).st_mode):
+        print("\n".join(lines), file=bare(sys.stderr), flush=True)
 
 
 @contextmanager

@@ -220,7 +220,11 @@ def fault(project: Project, faults: str) -> Project:
 
 def _environ(kubeconfig: Path, namespace: str, folder: Path) -> dict[str, str]:
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST", "COV", "GITHUB_", "SOPS_"))
+        },
         "DEPLOY_KUBECONFIG": str(kubeconfig),
         "DEV_NAMESPACE": namespace,
         "TEST_NAMESPACE": namespace,

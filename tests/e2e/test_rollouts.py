@@ -105,7 +105,8 @@ def test_scenario(fault: Project, scenario: Scenario, record_property: Note) -> 
     old = names(fault)
     tag = "v2" if scenario.rolled else "v1"
     replicas = int({**scenario.both, **scenario.change}.get("replicaCount", "2"))
-    process = start(fault, tag, {**scenario.both, **scenario.change})
+    forced = () if scenario.rolled else ("--force",)  # where nothing has changed, nothing is released or watched
+    process = start(fault, tag, {**scenario.both, **scenario.change}, *forced)
     if scenario.meanwhile:
         scenario.meanwhile(fault)
     done = process()
