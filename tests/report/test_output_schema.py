@@ -93,8 +93,6 @@ DOCUMENTS = {
     "history of nothing": document.history("dev", ("web", "shop", "lab"), (), figures((), 0.0)),
     "unlock": document.unlock("dev", "free", HOLDER, True),
     "unlock of nothing": document.unlock("dev", "nobody", None, False),
-    "secrets check": document.checked(None, [Checked(Path("a.yaml"), ("age1a",), (ERROR,))], ExitCode.PREFLIGHT),
-    "secrets rotate": document.sealed("secrets rotate", "dev", [Path("a.yaml")], changed=True),
 }
 
 
