@@ -65,7 +65,27 @@ class Checks:
 
     def for_release(self, values: Values, given_tag: str | None) -> Ready:
         """All that an `up` needs."""
-        checks = self.each(values, given_tag)
+        return self._ready(self.each(values, given_tag))
+
+    def for_promotion(self, values: Values, promoted: Image) -> tuple[Ready, bool]:
+        """All that an `up` of an image needs that is built already; and whether it has to be copied here first."""
+        checks = self.each(values, promoted.tag)
+        if isinstance(checks["docker"].exception(), DeployError):
+            del checks["docker"]  # copying needs no engine
+        ready = self._ready(checks)
+        tagged = ready.facts.image
+        image = replace(tagged, digest=promoted.digest)
+        absent = not ready.registry.holds(image)
+        if absent and tagged.digest:
+            raise PreflightError(
+                f"registry {image.registry} has another image as {tagged.tagged}: {tagged.digest}, not {image.digest}",
+                hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
+            )
+        if absent:
+            self._buildx()
+        return replace(ready, facts=replace(ready.facts, image=image)), absent
+
+    def _ready(self, checks: dict[str, Future[Any]]) -> Ready:
         built = not checks["image"].exception() and checks["image"].result()[0].digest
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
@@ -107,8 +127,11 @@ class Checks:
         version = str((answer.get("Server") or {}).get("Version", "0"))
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit()) < OLDEST_ENGINE:
             raise PreflightError(f"docker engine {version} is too old; 20.10 is the oldest that works")
+        self._buildx()
+
+    def _buildx(self) -> None:
         try:
-            self.programs.read(docker.buildx(program))
+            self.programs.read(docker.buildx(self.profile.tools.docker))
         except ProgramFailed:
             raise PreflightError(
                 "docker has no buildx plugin, and without it no BuildKit", hint="install docker-buildx"

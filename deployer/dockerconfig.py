@@ -8,11 +8,11 @@ KEPT = ("contexts", "cli-plugins", "buildx")
 """Folders of the user's configuration that docker still needs: where its plugins, engines and builders are."""
 
 
-def private(folder: Path, environ: Mapping[str, str], registry: str = "") -> Path:
+def private(folder: Path, environ: Mapping[str, str], *registries: str) -> Path:
     """Make a docker configuration in `folder` (which nobody else can read): the user's, but logins are stored in it.
 
-    Without `credsStore` and without a helper for `registry` (host[:port]), since these are shared by all runs on the
-    machine; other registries' helpers stay.
+    Without `credsStore` and without the helpers of `registries` (host[:port]), since these are shared by all runs on
+    the machine; other registries' helpers stay.
     """
     theirs = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
     ours = folder / "docker"
@@ -24,7 +24,8 @@ def private(folder: Path, environ: Mapping[str, str], registry: str = "") -> Pat
     settings = settings if isinstance(settings, dict) else {}
     settings.pop("credsStore", None)
     if isinstance(helpers := settings.get("credHelpers"), dict):
-        helpers.pop(registry, None)
+        for registry in registries:
+            helpers.pop(registry, None)
     config = ours / "config.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(settings), encoding="utf-8")

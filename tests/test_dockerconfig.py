@@ -62,9 +62,10 @@ def test_by_default_it_is_under_home(tmp_path: Path) -> None:
     assert json.loads((private(tmp_path, {"HOME": str(tmp_path)}) / "config.json").read_text()) == {"psFormat": "x"}
 
 
-def test_a_helper_of_our_own_registry_is_dropped(tmp_path: Path) -> None:
+def test_the_helpers_of_our_own_registries_are_dropped(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
-    helpers = {"credHelpers": {"registry.example.com": "store", "other.example.com": "store"}}
+    hosts = ("registry.example.com", "other.example.com", "mirror.example.com:5000")
+    helpers = {"credHelpers": dict.fromkeys(hosts, "store")}
     (tmp_path / "theirs" / "config.json").write_text(json.dumps(helpers))
-    folder = private(tmp_path, {"DOCKER_CONFIG": str(tmp_path / "theirs")}, "registry.example.com")
+    folder = private(tmp_path, {"DOCKER_CONFIG": str(tmp_path / "theirs")}, hosts[0], hosts[2], "none.example.com")
     assert json.loads((folder / "config.json").read_text()) == {"credHelpers": {"other.example.com": "store"}}

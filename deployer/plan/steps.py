@@ -5,6 +5,7 @@ from typing import Literal
 
 from deployer.errors import ExitCode
 from deployer.model import Command, Image, Record, Rendered, Target, Values
+from deployer.values.difference import Difference
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pin:
-    """Ask the registry for the digest of what was pushed."""
+    """Ask the registry for the digest of what was pushed. Where the image names one, it must be that."""
 
     image: Image
 
@@ -67,6 +68,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """What is promoted, and what of its configuration is another where it goes."""
+
+    source: str  # the environment it comes from
+    revision: int  # the revision that runs it there
+    image: Image  # as it runs there; the digest is the same where it goes
+    sha: str = ""  # the commit that it was built from
+    differences: tuple[Difference, ...] = ()  # of the values; secrets as ***
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be done, in order; and what is done when the rollout is judged failed."""
 
@@ -79,4 +91,5 @@ class Plan:
     recovery: tuple[Step, ...] = ()  # after a failed rollout
     previous: int | None = None  # the revision that runs now
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
+    promotion: Promotion | None = None
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"

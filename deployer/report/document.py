@@ -37,6 +37,7 @@ def result(found: Result) -> dict[str, Any]:
             "restored": found.restored,
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
+        **_promotion(plan),
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
@@ -56,6 +57,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "changed": False,
         "release": {"name": made.release, "namespace": made.target.namespace, "context": made.target.context},
         "image": {"reference": made.image.reference, "tag": made.image.tag} if made.image else None,
+        **_promotion(made),
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "notes": list(made.notes),
@@ -129,3 +131,18 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _promotion(made: Plan) -> dict[str, Any]:
+    found = made.promotion
+    if found is None:
+        return {}
+    return {
+        "promotion": {
+            "source": found.source,
+            "revision": found.revision,
+            "image": found.image.reference,
+            "sha": found.sha,
+            "differences": [dataclasses.asdict(one) for one in found.differences],
+        }
+    }

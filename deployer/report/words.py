@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
-from deployer.plan.steps import Deed, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
+from deployer.plan.steps import Deed, Pin, Plan, Promotion, PullSecret, Rollback, Run, Upgrade, Verify
 from deployer.result import Result
 from deployer.status import Status
 
@@ -39,10 +39,22 @@ def plan(made: Plan) -> Iterator[str]:
     where = f"{made.release} in {made.target.namespace} (context {made.target.context})"
     yield f"plan: {made.verb} {made.environment}: {where}"
     yield from (f"  {note}" for note in made.notes)
+    if made.promotion:
+        yield from (f"  {line}" for line in differences(made.promotion, made.environment))
     yield from (f"  would {deed(step.deed, made)}" for step in made.steps)
     for step in made.recovery[:1]:
         yield f"  if the rollout fails, would {deed(step.deed, made)}"
     yield "nothing was touched"
+
+
+def differences(promotion: Promotion, environment: str) -> Iterator[str]:
+    """What of the configuration is another where it goes."""
+    if not promotion.differences:
+        yield f"no value differs between {promotion.source} and {environment}"
+        return
+    yield f"values that differ, {promotion.source} → {environment}:"
+    for one in promotion.differences:
+        yield f"  {one.path}: {one.before or '(not set)'} → {one.after or '(not set)'}"
 
 
 def deed(done: Deed, made: Plan) -> str:

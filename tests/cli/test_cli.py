@@ -14,7 +14,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "status", "rollback", "verify", "doctor")
+VERBS = ("up", "promote", "status", "rollback", "verify", "doctor")
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +130,9 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
     ("arguments", "said"),
     [
         (["up", "--env", "stag"], "error: unknown environment `stag`"),
+        (["promote", "--from", "dev", "--to", "dev", "--yes"], "error: --from and --to are both dev"),
+        (["promote", "--from", "dev", "--to", "prod"], "error: promote asks before it does anything"),
+        (["promote", "--from", "stag", "--to", "dev", "--yes"], "error: stag: unknown environment `stag`"),
         (["rollback", "--env", "stag"], "error: unknown environment `stag`"),
         (["doctor", "--env", "stag"], "error: unknown environment `stag`"),
         (["up", "--env", "dev", "--set", "a"], "error: --set `a`: the form is key.path=value"),

@@ -1,19 +1,22 @@
 """The JSON documents: their keys are a contract (docs/json-output.md)."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
+from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, IMAGE, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
 from deployer.model import Revision
+from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.status import Running, Status
+from deployer.values.difference import Difference
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
@@ -26,6 +29,22 @@ warnings detail
 def has(made: dict[str, Any], keys: str) -> bool:
     """Whether these are its keys, no more and no less."""
     return set(made) == set(keys.split())
+
+
+def test_a_promotion() -> None:
+    promotion = Promotion("test", 4, replace(IMAGE, digest=DIGEST), "5ba", (Difference("a.b", "1", ""),))
+    promoted = replace(PLAN, verb="promote", promotion=promotion)
+    wanted = {
+        "source": "test",
+        "revision": 4,
+        "image": f"registry.lab/web:1.2.3@{DIGEST}",
+        "sha": "5ba",
+        "differences": [{"path": "a.b", "before": "1", "after": ""}],
+    }
+    made = through(document.result(result(plan=promoted)))
+    assert has(made, RUN + "promotion")
+    assert made["promotion"] == wanted
+    assert through(document.plan(promoted))["promotion"] == wanted
 
 
 def through(made: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
+from samples import DIGEST, FAILED, IMAGE, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
 from deployer.health.verdict import Verdict
 from deployer.model import Image, Job, Revision, Target
 from deployer.plan.rollback import rollback
-from deployer.plan.steps import Deed, Plan, Rollback, Upgrade
+from deployer.plan.steps import Deed, Plan, Promotion, Rollback, Upgrade
 from deployer.report import words
 from deployer.status import Running, Status
+from deployer.values.difference import Difference
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,14 @@ def test_a_judgement_names_its_first_suspect() -> None:
     assert words.judgement(FAILED) == (
         "deployment/web: 0 of 2 updated pods available — pod/web-1: container web: exit 1, 2 restarts"
     )
+
+
+def test_what_differs_where_it_is_promoted_to() -> None:
+    promotion = Promotion("test", 4, IMAGE, "5ba", (Difference("a.b", "1", ""), Difference("c", "***", "***")))
+    told = list(words.plan(replace(PLAN, verb="promote", promotion=promotion)))
+    assert told[2:5] == ["  values that differ, test → dev:", "    a.b: 1 → (not set)", "    c: *** → ***"]
+    same = replace(promotion, differences=())
+    assert list(words.differences(same, "prod")) == ["no value differs between test and prod"]
 
 
 def test_an_error() -> None:
