@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import doctor, promote, rollback, status, up, verify
+from deployer.cli import doctor, init, promote, rollback, status, up, verify
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.report import document, words
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, promote, status, rollback, verify, doctor):
+for verb in (up, promote, status, rollback, verify, doctor, init):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 
 

@@ -44,6 +44,10 @@ def promote(
             "--to", help="Environment it goes to.", show_default=False, autocompletion=options.environment_names
         ),
     ],
+    sha: Annotated[
+        str | None,
+        typer.Option("--sha", help="Only this commit: refuse if another runs there meanwhile.", show_default=False),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where there is no terminal.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
@@ -65,7 +69,7 @@ def promote(
             )
         with _naming(source):
             origin = stack.enter_context(session(project, source, env_file))
-            image, standing = _promotable(origin)
+            image, standing = _promotable(origin, sha)
         with _naming(to):
             run = stack.enter_context(session(project, to, env_file, timeout=timeout))
             given = values.effective(run.profile, run.secrets, [])
@@ -114,7 +118,7 @@ def _naming(environment: str) -> Iterator[None]:
         raise
 
 
-def _promotable(origin: Session) -> tuple[Image, promotion.Standing]:
+def _promotable(origin: Session, sha: str | None) -> tuple[Image, promotion.Standing]:
     """What may be promoted, on the word of helm's record, ours, the live pods and the registry."""
     registry = Registry(origin.profile.registry.url, origin.login)
     registry.check()
@@ -132,7 +136,7 @@ def _promotable(origin: Session) -> tuple[Image, promotion.Standing]:
         verdict=seen.verdict,
         headline="; ".join(map(words.judgement, seen.judgements)),
     )
-    image = promotion.promotable(standing)
+    image = promotion.promotable(standing, sha)
     if not registry.holds(image):
         raise PreflightError(
             f"the registry has no {image.reference} any more, though pods run it",

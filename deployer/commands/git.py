@@ -38,3 +38,8 @@ def stage(project: Path, index: Path, *paths: str) -> Command:
 def tree(project: Path, index: Path) -> Command:
     """The SHA of the tree in an index: a hash of every file's name, mode and content."""
     return git(project, "write-tree", index=index)
+
+
+def remote(project: Path) -> Command:
+    """The URL of `origin`; fails where there is none."""
+    return git(project, "remote", "get-url", "origin")

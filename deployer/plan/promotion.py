@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer.commands import docker
-from deployer.errors import ExitCode, PreflightError
+from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.health.verdict import Verdict
 from deployer.mask import MASK
 from deployer.model import Command, Image, Revision, Values
@@ -23,6 +23,9 @@ _SECRET = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNOR
 """Names that promise a secret. Helm's record may hold one that no profile names any more."""
 
 
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
 @dataclass(frozen=True)
 class Standing:
     """What is known of a release where it runs now."""
@@ -37,13 +40,22 @@ class Standing:
     headline: str = ""  # what that look saw
 
 
-def promotable(found: Standing) -> Image:
+def promotable(found: Standing, sha: str | None = None) -> Image:
     """The image that helm's record, our record and every live pod agree on, healthy there.
 
-    Raises PreflightError that says why it cannot be promoted.
+    `sha`: the commit that it must be of, or the beginning of its name. Raises PreflightError that says why it cannot
+    be promoted, UsageError for what is no commit.
     """
+    if sha is not None and not _COMMIT.fullmatch(sha):
+        raise UsageError(f"--sha `{sha}` is no commit", hint="7 to 40 hexadecimal digits, as git has them")
     newest = _healthy(found)
     where = f"revision {newest.number} of {found.release} in {found.environment}"
+    built = newest.record.sha if newest.record else ""
+    if sha is not None and not built.startswith(sha):
+        raise PreflightError(
+            f"{where} is of commit {built or 'unknown'}, and --sha asks for {sha}",
+            hint="somebody deployed another version there meanwhile; `deploy status` tells which",
+        )
     image = _image(found, where)
     if newest.record and newest.record.image and newest.record.image != image.reference:
         raise PreflightError(

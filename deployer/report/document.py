@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.plan.init import Service
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
 from deployer.status import Status
 
 SCHEMA = "deploy/v1"
@@ -83,6 +85,19 @@ def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
     return {"schema": SCHEMA, "verb": "doctor", "environment": environment, **outcome, "checks": checks}
+
+
+def init(service: Service, done: Written, code: ExitCode) -> dict[str, Any]:
+    """What was written for a service, and what was there already."""
+    return {
+        "schema": SCHEMA,
+        "verb": "init",
+        "environment": None,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "service": {"name": service.name, "module": service.module, "port": service.port, "ci": service.ci},
+        **dataclasses.asdict(done),
+    }
 
 
 def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:

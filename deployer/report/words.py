@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
+from deployer.plan.init import Service
 from deployer.plan.steps import Deed, Pin, Plan, Promotion, PullSecret, Rollback, Run, Upgrade, Verify
 from deployer.result import Result
+from deployer.scaffold import Written
 from deployer.status import Status
 
 
@@ -87,6 +89,21 @@ def status(found: Status) -> Iterator[str]:
         yield f"  {judgement(judged)}"
     for running in found.running:
         yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
+
+
+def init(service: Service, done: Written) -> Iterator[str]:
+    """What was written for a service, what was there already, and what is to be done next."""
+    probed = f"probes {service.alive or 'the port'} and {service.ready or 'the port'}"
+    yield f"{service.name}: Go module in {service.module}, port {service.port}, {probed}"
+    yield f"registry: {service.registry or 'what the job says in REGISTRY_URL'}"
+    yield from (f"  written  {path}" for path in done.written)
+    yield from (f"  there    {path}" for path in done.same)
+    yield from (f"  KEPT     {path}: exists and is another; compare it by hand" for path in done.kept)
+    if "Makefile" in done.kept:
+        yield "hint: add `include deploy.mk` to your Makefile; the pipeline does without"
+    if ".gitignore" in done.kept:
+        yield "hint: add .env to .gitignore: it may hold variables of your own, passwords too"
+    yield "next: commit it, then `deploy doctor --env dev` says what is missing, and `deploy up --env dev` deploys"
 
 
 def outcome(result: Result) -> Iterator[str]:

@@ -14,7 +14,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "promote", "status", "rollback", "verify", "doctor")
+VERBS = ("up", "promote", "status", "rollback", "verify", "doctor", "init")
 
 
 @pytest.fixture(autouse=True)

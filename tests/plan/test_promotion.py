@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployer.commands import docker
-from deployer.errors import PreflightError
+from deployer.errors import DeployError, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.model import Image, Job, Record, Revision, Target
 from deployer.plan.facts import Facts, Source
@@ -16,9 +16,10 @@ from deployer.plan.steps import Pin, Plan, Promotion, PullSecret, Run, Upgrade, 
 from deployer.plan.up import up
 from deployer.profile import Profile
 
+SHA = "5ba" + "0" * 37
 DIGEST, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 IMAGE = Image("registry.lab", "team/web", "1.2.3", DIGEST)
-RECORD = Record("healthy", "up", image=IMAGE.reference, sha="5ba")
+RECORD = Record("healthy", "up", image=IMAGE.reference, sha=SHA)
 GOOD = Revision(4, "deployed", "", "web-1", "Upgrade complete", "healthy", RECORD)
 BAD = replace(
     GOOD,
@@ -140,6 +141,26 @@ def test_what_is_refused(facts: dict[str, Any], said: str) -> None:
     with pytest.raises(PreflightError) as error:
         promotable(replace(STANDING, **facts))
     assert error.value.message.startswith(said) or said in error.value.message
+
+
+@pytest.mark.parametrize("sha", [SHA, SHA[:7]])
+def test_the_commit_that_is_asked_for(sha: str) -> None:
+    assert promotable(STANDING, sha) == IMAGE
+
+
+@pytest.mark.parametrize(
+    ("sha", "said"),
+    [
+        ("0" * 40, f"{WHERE} is of commit {SHA}, and --sha asks for {'0' * 40}"),
+        (SHA[:6], f"--sha `{SHA[:6]}` is no commit"),
+        ("", "--sha `` is no commit"),
+        ("HEAD", "--sha `HEAD` is no commit"),
+    ],
+)
+def test_another_commit_is_refused(sha: str, said: str) -> None:
+    with pytest.raises(DeployError) as error:
+        promotable(STANDING, sha)
+    assert error.value.message == said
 
 
 def test_a_node_may_call_the_same_image_by_another_manifest() -> None:

@@ -12,9 +12,11 @@ from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
 from deployer.model import Revision
+from deployer.plan.init import Service
 from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
 from deployer.status import Running, Status
 from deployer.values.difference import Difference
 
@@ -29,6 +31,13 @@ warnings detail
 def has(made: dict[str, Any], keys: str) -> bool:
     """Whether these are its keys, no more and no less."""
     return set(made) == set(keys.split())
+
+
+def test_an_init() -> None:
+    service = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
+    made = through(document.init(service, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT))
+    assert has(made, "schema verb environment outcome exitCode service written same kept")
+    assert (made["outcome"], made["exitCode"], made["kept"]) == ("kept", 12, ["deploy.mk"])
 
 
 def test_a_promotion() -> None:
