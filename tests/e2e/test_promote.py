@@ -269,7 +269,11 @@ def test_the_same_digest_in_all_three(
     assert no.code == 130, no
     assert f":{tag}@{index} from dev to test? [y/N]" in no.out + no.err
     assert "not promoted; nothing was touched" in no.err
-    to_test = ok(shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "-o", "json"))
+    overtaken = shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--sha", "0" * 40)
+    assert overtaken.code == 3, overtaken
+    sha = shop.git("rev-parse", "HEAD").strip()
+    assert f"revision 1 of web in dev is of commit {sha}, and --sha asks for {'0' * 40}" in overtaken.err
+    to_test = ok(shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--sha", sha, "-o", "json"))
     assert "copy" not in [stage["name"] for stage in to_test.json["stages"]]
 
     dry = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "--dry-run"))
@@ -369,3 +373,14 @@ def test_what_helm_alone_released_is_refused(shop: Project, namespaces: dict[str
     done = shop.deploy("promote", "--from", "test", "--to", "prod", "--yes")
     assert done.code == 3, done
     assert "revision 1 of web in test was never judged healthy: no verdict is on record" in done.err
+
+
+def test_to_another_repository_of_the_same_registry(shop: Project, namespaces: dict[str, str], faults: str) -> None:
+    repository = f"released/{secrets.token_hex(4)}"
+    shop.profile("test", image={"repository": repository})
+    commit(shop)
+    ok(shop.deploy("up", "--env", "dev", "--tag", "v1"))
+    done = ok(shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "-o", "json"))
+    assert [stage["name"] for stage in done.json["stages"]] == ["copy", "release", "rollout"]
+    assert f"/{repository}:v1@" in done.json["image"]["reference"]
+    assert running(namespaces["dev"]) == running(namespaces["test"]) == {done.json["image"]["digest"]}
