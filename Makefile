@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB := $(PYTHON) -m lab
+ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged chaos clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +57,12 @@ bench-health: $(READY) lab ## every rollout scenario with its seconds and its bo
 
 bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wait
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_rivals.py
+
+bench-unchanged: $(READY) lab ## an `up` with nothing to do, against bare docker and helm (PAIRS=7)
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_unchanged.py
+
+chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
+	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
 clean: ## remove what was made in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,26 +1,32 @@
 """Everything that is checked before the first deed, side by side; all failures are told together."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import cluster, permissions, record, release, source, storage
+from deployer import chart, cluster, permissions, pullsecret, record, release, source, storage
 from deployer.cluster import Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.errors import DeployError, PreflightError
+from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.model import Image, Job, Revision, Target, Values
+from deployer.plan import repair, unchanged
 from deployer.plan import values as release_values
-from deployer.plan.facts import Facts, Source
+from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
+from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
+from deployer.standing import look
 from deployer.values.document import objects
+
+THREADS = 12
+"""More than there are checks: some wait for others."""
 
 OLDEST_ENGINE = (20, 10)
 """The docker engine that BuildKit's cache mounts and `--load` are proven with."""
@@ -31,14 +37,21 @@ class Ready:
     """The facts, and the doors that were opened to learn them."""
 
     facts: Facts
-    helm: Helm
     cluster: Cluster
     registry: Registry
+    helm: Helm | None = None  # None where nothing has to be released
+    manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
+    standing: Standing | None = None  # set where nothing has to be released
+    because: tuple[str, ...] = ()  # why something has
+    copied: bool = False  # the image is promoted, and has to be copied here first
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The checks of one environment. Each raises a DeployError that says what to do."""
+    """The checks of one environment. Each raises a DeployError that says what to do.
+
+    Those that a run without a change needs too are cheap: git, the registry, the API. The others start programs.
+    """
 
     project: Path
     profile: Profile
@@ -49,63 +62,148 @@ class Checks:
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
-        registry = Registry(self.profile.registry.url, self.login)
-        with ThreadPoolExecutor(8) as pool:
-            checks: dict[str, Future[Any]] = {}
-            checks["image"] = pool.submit(lambda: self._image(registry, given_tag))
-            checks["docker"] = pool.submit(self._engine)
-            checks["helm"] = pool.submit(self.helm)
-            checks["cluster"] = pool.submit(self.cluster)
-            checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values))
-            checks["permissions"] = pool.submit(
-                lambda: self._access(checks["cluster"].result(), checks["chart"].result())
-            )
-            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
+        with ThreadPoolExecutor(THREADS) as pool:
+            checks = self._cheap(pool, lambda: self._image(self._registry, given_tag))
+            self._dear(pool, checks, values, self._engine)
         return checks
 
-    def for_release(self, values: Values, given_tag: str | None) -> Ready:
-        """All that an `up` needs."""
-        return self._ready(self.each(values, given_tag))
+    def for_release(self, values: Values, given_tag: str | None, *, force: bool = False) -> Ready:
+        """All that an `up` needs; where nothing has to be released, no program but git is started.
 
-    def for_promotion(self, values: Values, promoted: Image) -> tuple[Ready, bool]:
-        """All that an `up` of an image needs that is built already; and whether it has to be copied here first."""
-        checks = self.each(values, promoted.tag)
-        if isinstance(checks["docker"].exception(), DeployError):
-            del checks["docker"]  # copying needs no engine
-        ready = self._ready(checks)
-        tagged = ready.facts.image
-        image = replace(tagged, digest=promoted.digest)
-        absent = not ready.registry.holds(image)
-        if absent and tagged.digest:
-            raise PreflightError(
-                f"registry {image.registry} has another image as {tagged.tagged}: {tagged.digest}, not {image.digest}",
-                hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
-            )
-        if absent:
-            self._buildx()
-        return replace(ready, facts=replace(ready.facts, image=image)), absent
+        `force`: what is there is not compared.
+        """
+        registry = self._registry
+        return self._ready(values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
-    def _ready(self, checks: dict[str, Future[Any]]) -> Ready:
-        built = not checks["image"].exception() and checks["image"].result()[0].digest
+    def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
+        """The same for an image that is built already: it may have to be copied here, which needs no engine."""
+        registry = self._registry
+        ready = self._ready(values, registry, lambda: self._promoted(registry, promoted), self._buildx, force=force)
+        image = ready.facts.image
+        facts = replace(ready.facts, image=replace(image, digest=promoted.digest))
+        return replace(ready, facts=facts, copied=not image.digest)
+
+    def _ready(
+        self,
+        values: Values,
+        registry: Registry,
+        image: Callable[[], tuple[Image, Source | None]],
+        engine: Callable[[], None],
+        *,
+        force: bool,
+    ) -> Ready:
+        with ThreadPoolExecutor(THREADS) as pool:
+            checks = self._cheap(pool, image)
+            because: tuple[str, ...] = ("forced",)
+            if not force:
+                standing, because = self._compared(checks, values)
+                if standing:
+                    return Ready(self._facts(checks), checks["cluster"].result(), registry, standing=standing)
+            self._dear(pool, checks, values, engine)
+        built = not checks["image"].exception() and self._image_is_there(checks)
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
         _raise(checks)
-        image, tree = checks["image"].result()
-        history = checks["release"].result()
-        rendered = release.rendered(checks["chart"].result(), first=not history)
-        facts = Facts(image, history, tree, rendered, self.job)
-        registry = Registry(self.profile.registry.url, self.login)
-        return Ready(facts, checks["helm"].result(), checks["cluster"].result(), registry)
+        facts, manifest = self._facts(checks), checks["chart"].result()
+        rendered = release.rendered(manifest, first=not repair.settled(facts.history))
+        return Ready(
+            replace(facts, rendered=rendered),
+            checks["cluster"].result(),
+            registry,
+            checks["helm"].result(),
+            manifest,
+            because=because,
+        )
 
-    def for_rollback(self) -> tuple[Helm, Cluster, tuple[Revision, ...]]:
-        """All that a `rollback` or a `status` needs."""
+    def anew(self, ready: Ready, values: Values, *, force: bool = False) -> Ready:
+        """The facts once the release is ours: until then, another run may have released, or pushed the image.
+
+        Where it has released what this run is for, there is nothing left to do.
+        """
+        kept, image = self.kept(ready.cluster), ready.facts.image
+        facts = replace(
+            ready.facts,
+            **_of(kept),
+            image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
+            rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
+        )
+        moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
+        compared = moved and not force
+        standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
+        copied = ready.copied and not _held(
+            ready.registry, replace(image, digest=ready.registry.digest(image)), image.digest
+        )
+        return replace(ready, facts=facts, standing=standing, because=because, copied=copied)
+
+    def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
+        """All that a `rollback` or a `down` needs: what helm keeps comes last."""
         with ThreadPoolExecutor(4) as pool:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
-            checks["release"] = pool.submit(lambda: self._history(checks["cluster"].result()))
+            checks["release"] = pool.submit(lambda: self.kept(checks["cluster"].result()))
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
+
+    @property
+    def _registry(self) -> Registry:
+        return Registry(self.profile.registry.url, self.login)
+
+    def _cheap(
+        self, pool: ThreadPoolExecutor, image: Callable[[], tuple[Image, Source | None]]
+    ) -> dict[str, Future[Any]]:
+        checks: dict[str, Future[Any]] = {}
+        door = pool.submit(self._connected)
+        checks["image"] = pool.submit(image)
+        checks["cluster"] = pool.submit(lambda: self._identified(door.result()))
+        checks["release"] = pool.submit(lambda: self._of_this_cluster(door, checks["cluster"]))
+        return checks
+
+    def _dear(
+        self,
+        pool: ThreadPoolExecutor,
+        checks: dict[str, Future[Any]],
+        values: Values,
+        engine: Callable[[], None],
+    ) -> None:
+        checks["docker"] = pool.submit(engine)
+        checks["helm"] = pool.submit(self.helm)
+        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values))
+        checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+
+    def _compared(self, checks: Mapping[str, Future[Any]], values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+        """How the release stands where it is what was asked for; else why something has to be released."""
+        try:
+            if not self._image_is_there(checks):  # known first, and enough
+                return None, (f"{checks['image'].result()[0].tagged} is not in the registry",)
+            return self._standing(checks["cluster"].result(), self._facts(checks), values)
+        except Interrupted:
+            raise
+        except DeployError:  # told with what else is wrong, or found again by what needs it
+            return None, ()
+
+    def _standing(self, door: Cluster, facts: Facts, values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+        because = unchanged.differences(facts, values, self.profile.registry.pull_secret if self.login else None)
+        if because or facts.released is None:
+            return None, because
+        namespace, limits = self.target.namespace, self.profile.health
+        standing = look(door, namespace, facts.released.manifest, limits, self._secret_is_current(door))
+        because = unchanged.left(standing)
+        return (None, because) if because else (standing, ())
+
+    def _secret_is_current(self, door: Cluster) -> Callable[[], bool]:
+        name, login = self.profile.registry.pull_secret, self.login
+        if not name or not login:
+            return lambda: True
+        return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
+
+    def _image_is_there(self, checks: Mapping[str, Future[Any]]) -> bool:
+        return bool(checks["image"].result()[0].digest)
+
+    def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
+        image, tree = checks["image"].result()
+        files = chart.digest(self.project / self.profile.release.chart)
+        return Facts(image, source=tree, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
         tree = source.source(self.programs, self.project, self.profile.image.context)
@@ -113,6 +211,11 @@ class Checks:
         registry.check()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         return replace(image, digest=registry.digest(image)), tree
+
+    def _promoted(self, registry: Registry, promoted: Image) -> tuple[Image, Source | None]:
+        """The image where it goes to; without a digest where it is not there yet."""
+        tagged, tree = self._image(registry, promoted.tag)
+        return replace(tagged, digest=_held(registry, tagged, promoted.digest)), tree
 
     def _engine(self) -> None:
         program = self.profile.tools.docker
@@ -148,12 +251,19 @@ class Checks:
 
     def cluster(self) -> Cluster:
         """The cluster behind the profile's context, if it is the one the profile means."""
-        try:
-            return self._identified(cluster.connect(self.target.kubeconfig, self.target.context))
-        except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
-            raise PreflightError(error.message, hint=error.hint) from None
+        return self._identified(self._connected())
+
+    def _connected(self) -> Cluster:
+        return cluster.connect(self.target.kubeconfig, self.target.context)
 
     def _identified(self, door: Cluster) -> Cluster:
+        try:
+            self._demand_identity(door)
+        except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
+            raise PreflightError(error.message, hint=error.hint) from None
+        return door
+
+    def _demand_identity(self, door: Cluster) -> None:
         identity = self.profile.target.identity
         found: Mapping[str, Callable[[], str | None]] = {
             "server": lambda: door.server,
@@ -178,17 +288,16 @@ class Checks:
             ) from None
         except cluster.Forbidden:
             pass  # a namespaced account need not be able to read the namespace itself
-        return door
 
     def _chart(self, program: Helm, values: Values) -> list[dict[str, Any]]:
-        chart = self.project / self.profile.release.chart
-        if not (chart / "Chart.yaml").is_file():
+        folder = self.project / self.profile.release.chart
+        if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
         registry = self.profile.registry
         image = Image(registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
         text = release_values.text(release_values.release(values, image, registry.pull_secret))
         try:
-            return objects(self.programs.read(program.template(chart, text)))
+            return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
             raise PreflightError(
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
@@ -202,10 +311,46 @@ class Checks:
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _history(self, door: Cluster) -> tuple[Revision, ...]:
+    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[storage.Stored, ...]:
+        """What is released. Asked at once, but whose cluster it is comes first: its error is the one that is told."""
+        try:
+            return self.kept(door.result())
+        finally:
+            identified.result()
+
+    def history(self, door: Cluster) -> tuple[Revision, ...]:
+        """What helm keeps of the release, with our record."""
+        return tuple(one.revision for one in self.kept(door))
+
+    def kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
+        """Helm's revisions with what is on record of each, oldest first."""
         namespace, name = self.target.namespace, self.profile.release.name
-        found = [stored.revision for stored in storage.history(door, namespace, name)]
-        return record.judged(found, record.read(door, namespace, name)) if found else ()
+        with ThreadPoolExecutor(1) as pool:
+            records = pool.submit(record.read, door, namespace, name)
+            found = storage.history(door, namespace, name)
+        judged = record.judged([one.revision for one in found], records.result()) if found else ()
+        return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+
+
+def _held(registry: Registry, tagged: Image, digest: str | None) -> str | None:
+    """The digest, where the registry holds it; None where it may be copied there.
+
+    `tagged`: what the registry has under the tag. Raises PreflightError where that is another image.
+    """
+    if registry.holds(replace(tagged, digest=digest)):
+        return digest
+    if tagged.digest:
+        raise PreflightError(
+            f"registry {tagged.registry} has another image as {tagged.tagged}: {tagged.digest}, not {digest}",
+            hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
+        )
+    return None
+
+
+def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
+    """The facts that helm's record tells."""
+    released = Released(kept[-1].values, kept[-1].manifest) if kept else None
+    return {"history": tuple(one.revision for one in kept), "released": released}
 
 
 def _uid(door: Cluster) -> str | None:

@@ -1,35 +1,125 @@
-"""A DOCKER_CONFIG of the run's own, so that a login never touches the user's and never outlives the run."""
+"""A DOCKER_CONFIG of the run's own: its logins never touch the user's, never outlive the run, and never are on disk.
 
+docker asks a credential helper for each (docs.docker.com/reference/cli/docker/login, "Credential helper protocol").
+Ours is a small program in the run's private folder that asks this process, on the loopback device and with a word that
+only those know who can read the folder. Where this process was killed, nobody answers.
+"""
+
+import hmac
 import json
-from collections.abc import Mapping
+import os
+import secrets
+import shlex
+import socketserver
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from deployer.credentials import Login
 
 KEPT = ("contexts", "cli-plugins", "buildx")
 """Folders of the user's configuration that docker still needs: where its plugins, engines and builders are."""
 
+HUB = "https://index.docker.io/v1/"
+"""What docker calls Docker Hub."""
 
-def private(folder: Path, environ: Mapping[str, str], *registries: str) -> Path:
-    """Make a docker configuration in `folder` (which nobody else can read): the user's, but logins are stored in it.
+PATIENCE = 10.0
+"""Seconds that a helper may take to ask."""
 
-    Without `credsStore` and without the helpers of `registries` (host[:port]), since these are shared by all runs on
-    the machine; other registries' helpers stay.
+UNKNOWN = b"no\ncredentials not found in native keychain\n"
+"""By this sentence docker knows that there is no login; it goes on without."""
+
+PROGRAM = """\
+import socket, sys
+with socket.create_connection(("127.0.0.1", {port}), {patience}) as door:
+    door.sendall(b"{word} " + sys.argv[1].encode() + b"\\n" + sys.stdin.buffer.read())
+    door.shutdown(socket.SHUT_WR)
+    said, _, text = b"".join(iter(lambda: door.recv(65536), b"")).partition(b"\\n")
+sys.stdout.buffer.write(text)
+sys.exit(said != b"ok")
+"""
+
+
+@contextmanager
+def private(folder: Path, environ: Mapping[str, str], logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
+    """The variables for docker, with a configuration in `folder` (which nobody else can read).
+
+    `logins`: host[:port] of a registry → the login there. The configuration is the user's, but for `credsStore` and for
+    the helpers of these registries, since those are shared by all runs on the machine; other registries' helpers stay.
     """
     theirs = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
     ours = folder / "docker"
     ours.mkdir(mode=0o700)
-    try:
-        settings = json.loads((theirs / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        settings = None
-    settings = settings if isinstance(settings, dict) else {}
+    settings = _settings(theirs / "config.json")
     settings.pop("credsStore", None)
-    if isinstance(helpers := settings.get("credHelpers"), dict):
-        for registry in registries:
-            helpers.pop(registry, None)
+    helpers = settings.get("credHelpers")
+    mine = {HUB if host in ("docker.io", "index.docker.io") else host: login for host, login in logins.items()}
+    settings["credHelpers"] = (helpers if isinstance(helpers, dict) else {}) | dict.fromkeys(mine, "deploy")
     config = ours / "config.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(settings), encoding="utf-8")
     for name in KEPT:
         if (theirs / name).is_dir():
             (ours / name).symlink_to(theirs.resolve() / name)
-    return ours
+    with _answering(mine) as (port, word):
+        _helper(ours, port, word)
+        yield {"DOCKER_CONFIG": str(ours), "PATH": f"{ours}{os.pathsep}{environ.get('PATH', os.defpath)}"}
+
+
+def _settings(file: Path) -> dict[str, object]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _helper(folder: Path, port: int, word: str) -> None:
+    program, command = folder / "helper.py", folder / "docker-credential-deploy"
+    for file, mode in ((program, 0o600), (command, 0o700)):
+        file.touch(mode=mode)
+    program.write_text(PROGRAM.format(port=port, word=word, patience=PATIENCE), encoding="utf-8")
+    line = shlex.join([sys.executable, "-I", "-S", str(program)])
+    command.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
+
+
+@contextmanager
+def _answering(logins: Mapping[str, Login]) -> Iterator[tuple[int, str]]:
+    """Answer the helper for as long as the block runs: the port, and the word that it has to say first."""
+    word = secrets.token_hex(16)
+
+    class Answer(socketserver.StreamRequestHandler):
+        timeout = PATIENCE
+
+        def handle(self) -> None:
+            said, _, verb = self.rfile.readline(256).decode(errors="replace").strip().partition(" ")
+            if hmac.compare_digest(said.encode(), word.encode()):
+                self.wfile.write(_answer(verb, self.rfile.read(1 << 20), logins))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="docker's login", daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1], word
+        finally:
+            server.shutdown()
+
+
+def _answer(verb: str, asked: bytes, logins: Mapping[str, Login]) -> bytes:
+    match verb:
+        case "get":
+            registry = asked.decode(errors="replace").strip()  # as the configuration has it: docker looked it up there
+            login = logins.get(registry)
+            if login is None:
+                return UNKNOWN
+            pair = {"ServerURL": registry, "Username": login.username, "Secret": login.password}
+            return b"ok\n" + json.dumps(pair).encode()
+        case "list":
+            return b"ok\n{}"
+        case "store" | "erase":  # `docker login` has tried it and stores it: we have it already
+            return b"ok\n"
+        case _:
+            return b"no\n"

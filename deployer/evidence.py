@@ -1,10 +1,12 @@
 """Fetch what a diagnosis asks for, while the failed pods still exist."""
 
+import base64
 import dataclasses
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +14,9 @@ from deployer.cluster import Cluster, ClusterError, Forbidden, path
 from deployer.health import diagnosis
 from deployer.health.diagnosis import Diagnosis, LogQuestion
 from deployer.health.verdict import Judgement, Object, Snapshot
+
+HIDDEN = (8, 4096)
+"""Characters of a text in a Secret that is worth hiding, and that can be hidden in no time."""
 
 PATIENCE = 5.0
 """Seconds for all questions together: a diagnosis must not hold a rollback up."""
@@ -66,6 +71,23 @@ def collect(
             case None:
                 missing[f"{what} did not come within {patience:.0f} s"] = None
     return diagnosis.diagnose(judgement, snapshot, since=since, events=events, logs=logs, missing=tuple(missing))
+
+
+def secrets(cluster: Cluster, namespace: str, labels: str | None = None) -> tuple[str, ...]:
+    """What the namespace's Secrets hold: who has no profile, or an old revision before him, has to hide that.
+
+    Texts of 8 to 4096 characters, as many as 100 of them; nothing where Secrets may not be read.
+    """
+    try:
+        items, _ = cluster.list(path("Secret", namespace), label_selector=labels, field_selector="type=Opaque")
+    except ClusterError:
+        return ()
+    found: list[str] = []
+    for item in items:
+        for value in (item.get("data") or {}).values():
+            with suppress(ValueError):  # no text
+                found.append(base64.b64decode(value).decode())
+    return tuple(one for one in found if HIDDEN[0] <= len(one) <= HIDDEN[1])[:100]
 
 
 def _log(cluster: Cluster, namespace: str, question: LogQuestion) -> Answer:

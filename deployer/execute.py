@@ -1,14 +1,12 @@
 """The one loop where a plan becomes deeds: the only part that changes the world."""
 
-import base64
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, record, release, rollout, storage
+from deployer import beside, pullsecret, record, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -24,9 +22,10 @@ from deployer.errors import (
 )
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
-from deployer.model import Image, Rendered, Values
+from deployer.lock import Lease
+from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
-from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Step, Upgrade, Verify
+from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
@@ -38,9 +37,10 @@ class Doors:
     """The outside worlds of a run."""
 
     programs: Programs
-    helm: Helm
     cluster: Cluster
     registry: Registry
+    helm: Helm | None = None  # None where nothing is released: then it was not asked for
+    lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
 
 
@@ -54,6 +54,7 @@ class _Run:
     doors: Doors
     tell: Callable[[Event], None]
     image: Image | None
+    record: Record  # the facts of what is being released
     revision: int | None = None
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
@@ -68,7 +69,9 @@ class _Run:
 
 def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
     """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
-    run = _Run(plan, profile, project, doors, tell, plan.image)
+    run = _Run(plan, profile, project, doors, tell, plan.image, plan.record)
+    if plan.kept:
+        run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
     error: DeployError | None = None
@@ -83,7 +86,7 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
     return Result(
         plan=plan,
         exit_code=error.exit_code if error else ExitCode.OK,
-        message=error.message if error else _healthy(run),
+        message=error.message if error else _done(run),
         seconds=time.monotonic() - run.began,
         stages=tuple(run.stages),
         image=run.image,
@@ -108,11 +111,14 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            if run.doors.lease:
+                run.doors.lease.check()
             note = _do(run, step) or note
     except BaseException:
         _finish(run, stage, began, "", ok=False)
         raise
-    _finish(run, stage, began, note)
+    if stage:
+        _finish(run, stage, began, note)
 
 
 def _finish(run: _Run, stage: str, began: float, note: str, *, ok: bool = True) -> None:
@@ -138,15 +144,20 @@ def _do(run: _Run, step: Step) -> str:
             if image.digest not in (None, digest):
                 raise BuildError(f"the registry has {digest} as {image.tagged}, and not {image.digest}")
             run.image = replace(image, digest=digest)
+            run.record = replace(run.record, image=run.image.reference)
             return digest
         case PullSecret(name):
             _pull_secret(run, name)
             run.changed = True
             return ""
+        case Abandon():
+            return _abandon(run, step.deed)
         case Upgrade(given, rendered):
             return _upgrade(run, step.stage, given, rendered)
         case Rollback(revision):
             return _rollback(run, step.stage, revision)
+        case Uninstall():
+            return _uninstall(run, step.stage)
         case Verify(stuck):
             outcome = _watched(run)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
@@ -157,8 +168,35 @@ def _do(run: _Run, step: Step) -> str:
             return _judged(run, outcome)
 
 
+def _abandon(run: _Run, left: Abandon) -> str:
+    """Say so whatever comes next: somebody should know that a run was killed."""
+    where, name = run.plan.target.namespace, run.plan.release
+    if left.removed:
+        storage.remove(run.doors.cluster, where, name, left.revision)
+    else:
+        storage.fail(run.doors.cluster, where, name, left.revision, f"Interrupted: a killed run left it {left.status}")
+    run.changed = True
+    became = "removed, so that helm installs again" if left.removed else "marked failed"
+    run.warnings.append(f"a killed run left revision {left.revision} {left.status}: {became}")
+    run.tell(Notice(run.warnings[-1], Severity.WARNING))
+    return f"revision {left.revision} {'removed' if left.removed else 'marked failed'}"
+
+
+def _uninstall(run: _Run, stage: str) -> str:
+    assert run.doors.helm is not None
+    run.changed = True
+    try:
+        run.doors.programs.run(
+            run.doors.helm.uninstall(timeout=run.profile.release.timeout), lambda line: run.tell(Line(stage, line))
+        )
+    except ProgramFailed as error:
+        raise _failed("helm could not remove the release", ExitCode.FAILED, error) from None
+    return ""
+
+
 def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     assert run.image is not None
+    assert run.doors.helm is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
     text = values.text(values.release(given, run.image, pull_secret))
     settings = run.profile.release
@@ -195,6 +233,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
 
 def _rollback(run: _Run, stage: str, revision: int) -> str:
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
+    assert helm is not None
     run.since = run.doors.cluster.server_time()
     command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
     run.changed = True
@@ -252,10 +291,9 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
             run.plan.release,
             run.revision,
             replace(
-                run.plan.record,
+                run.record,
                 verdict=str(outcome.verdict),
                 cause=cause,
-                image=run.image.reference if run.image else run.plan.record.image,
                 began=_utc(run.doors.cluster.server_time() - seconds),
                 seconds=round(seconds, 1),
             ),
@@ -297,6 +335,7 @@ def _recover(run: _Run) -> int | None:
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
+    run.record = plan.restores
     try:
         _steps(run, plan.recovery)
         return good
@@ -346,8 +385,12 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
     return failure
 
 
-def _healthy(run: _Run) -> str:
+def _done(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
+    if run.plan.kept:
+        return f"{name} is unchanged: healthy at revision {run.revision}"
+    if run.plan.verb == "down":
+        return f"{name} is removed" if run.changed else f"there is no release {name}"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 
@@ -355,17 +398,5 @@ def _healthy(run: _Run) -> str:
 def _pull_secret(run: _Run, name: str) -> None:
     login, namespace = run.doors.login, run.plan.target.namespace
     assert login is not None
-    host = run.doors.registry.url.partition("/")[0]
-    pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-    config = json.dumps({"auths": {host: {"username": login.username, "password": login.password, "auth": pair}}})
-    run.doors.cluster.apply(
-        path("Secret", namespace, name),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "deploy"}},
-            "type": "kubernetes.io/dockerconfigjson",
-            "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
-        },
-    )
+    pullsecret.apply(run.doors.cluster, namespace, name, run.doors.registry.url, login)
     run.tell(Notice(f"image pull secret {name} is up to date in {namespace}"))

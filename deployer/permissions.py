@@ -9,6 +9,9 @@ from deployer.cluster import Access
 RECORDS = tuple(Access(verb, "secrets") for verb in ("get", "list", "create", "update", "patch", "delete"))
 """Helm keeps its revisions in Secrets."""
 
+LEASE = tuple(Access(verb, "leases", "coordination.k8s.io") for verb in ("get", "create", "update", "delete"))
+"""One deploy at a time."""
+
 WATCHING = (
     Access("list", "pods"),
     Access("watch", "pods"),
@@ -28,7 +31,7 @@ def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Acces
         for api, kind, hook in sorted(kinds)
         for verb in ("get", "create", "delete" if hook else "patch")
     )
-    wanted = dict.fromkeys((*RECORDS, *objects, *WATCHING))
+    wanted = dict.fromkeys((*RECORDS, *LEASE, *objects, *WATCHING))
     return tuple(dataclasses.replace(access, namespace=namespace) for access in wanted)
 
 

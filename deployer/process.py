@@ -10,14 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-from deployer.errors import DeployError, PreflightError
+from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.model import Command
 
 TAIL = 40
 """Lines of a failed program's output that its error keeps."""
 
-GRACE = 10.0
-"""Seconds a program gets between SIGTERM and SIGKILL: helm needs them to mark its release failed."""
+GRACE = 5.0
+"""Seconds a program gets between SIGTERM and SIGKILL: helm needs them to mark its release failed.
+
+GitLab kills a cancelled job 10 s after SIGTERM, GitHub 10 s after SIGINT: the lease is to be given back in that time.
+"""
 
 
 class ProgramFailed(DeployError):
@@ -57,6 +60,16 @@ class Programs:
         answer: list[str] = []
         self._start(command, answer.append, on_line, hopeless)
         return "\n".join(answer)
+
+    def attach(self, command: Command) -> int:
+        """Let a person work in a program on our own terminal; its exit code. Raises PreflightError as `run` does."""
+        environ = {**self._environment(), **command.env}
+        try:
+            return subprocess.run(command.argv, cwd=command.cwd, env=environ, check=False).returncode
+        except FileNotFoundError:
+            raise PreflightError(f"`{command.argv[0]}` is not installed or not on PATH") from None
+        except PermissionError:
+            raise PreflightError(f"`{command.argv[0]}` is not executable") from None
 
     def _start(
         self,
@@ -130,9 +143,15 @@ def _wait(process: subprocess.Popen[str], hopeless: Callable[[], bool] | None) -
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a program and its children: politely, then not."""
+    """End a program and its children: politely, then not. A signal to us meanwhile ends the politeness."""
+    hurried: Interrupted | None = None
     for signal_number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
-        with suppress(ProcessLookupError):  # SIGKILL goes out in any case: a child may outlive a polite program
-            os.killpg(process.pid, signal_number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=patience)
+        try:
+            with suppress(ProcessLookupError):  # SIGKILL goes out in any case: a child may outlive a polite program
+                os.killpg(process.pid, signal_number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=patience)
+        except Interrupted as error:
+            hurried = error
+    if hurried:
+        raise hurried

@@ -33,7 +33,7 @@ def shipped() -> dict[str, str]:
     for file in _files(example / "environments", "*.yaml"):
         if "." not in file.stem:
             found[f"environments/{file.name}"] = file.read_text(encoding="utf-8")
-    for name in ("service/Dockerfile", "service/.dockerignore"):
+    for name in ("environments/schema.json", "service/Dockerfile", "service/.dockerignore"):
         found[name] = (example / name).read_text(encoding="utf-8")
     return found
 

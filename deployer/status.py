@@ -1,17 +1,31 @@
-"""What an environment runs now: helm's record, the pods, their health. Reads only."""
+"""What an environment runs now: what the profile wants, helm's record, the pods, their health, drift. Reads only."""
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer import release, rollout, storage, watch
+from deployer import lock, release, source, watch
+from deployer.checks import Checks
 from deployer.cluster import Cluster, Forbidden, NotFound, path
+from deployer.cluster.manifest import fetch
+from deployer.errors import DeployError
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
-from deployer.model import Revision, Target
+from deployer.lock import Holder
+from deployer.model import Revision
+from deployer.plan.drift import Drift, drift
+from deployer.plan.tag import tag
+from deployer.profile import Profile
+from deployer.standing import judged, snapshot
+from deployer.values.document import objects
 
-STANDING = 120.0
-"""A look has no past: what is seen is judged as if it had stood like this for so many seconds."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the profile asks for, as far as files and git can tell."""
+
+    image: str  # registry/repository:tag that an `up` would deploy now; empty where git cannot name it
+    why: str = ""  # why not
+    replicas: str = ""  # "2", or "2 to 5" under an autoscaler; empty where the values do not say
 
 
 @dataclass(frozen=True)
@@ -32,20 +46,87 @@ class Status:
     namespace: str
     release: str
     revision: Revision | None  # None: nothing is released
+    wanted: Wanted = Wanted("")
     verdict: Verdict | None = None
     judgements: tuple[Judgement, ...] = ()
     running: tuple[Running, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    unreadable: tuple[str, ...] = ()  # objects that could not be compared, and why
+    holder: Holder | None = None  # None: nobody is deploying
+    silent: float | None = None  # seconds since the holder's last sign of life
 
 
-def look(
-    environment: str, target: Target, name: str, cluster: Cluster, history: Sequence[Revision], limits: Limits
-) -> Status:
-    """The state of a release, judged by one look."""
-    namespace = target.namespace
-    if not history:
-        return Status(environment, target.context, namespace, name, None)
-    workloads = release.workloads(storage.history(cluster, namespace, name)[-1].manifest)
-    there = [workload for workload in workloads if _exists(cluster, namespace, workload)]
+def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
+    """The state of a release, judged by one look; independent questions go out side by side.
+
+    Raises ClusterError where the cluster does not answer.
+    """
+    target, profile = checks.target, checks.profile
+    namespace, name = target.namespace, profile.release.name
+    with ThreadPoolExecutor(6) as pool:
+        wish = pool.submit(_wanted, checks)
+        lease = pool.submit(_lease, cluster, namespace, name)
+        kept = checks.kept(cluster)
+        newest = kept[-1] if kept else None
+        if newest is None or newest.revision.status == "uninstalled":
+            revision = newest.revision if newest else None
+            holder, silent = lease.result()
+            facts = (environment, target.context, namespace, name, revision, wish.result())
+            return Status(*facts, holder=holder, silent=silent)
+        manifest = objects(newest.manifest)
+        live = pool.submit(fetch, cluster, namespace, manifest)
+        seen, judgements = _judged(cluster, namespace, release.workloads(newest.manifest), profile.health)
+    return Status(
+        environment,
+        target.context,
+        namespace,
+        name,
+        newest.revision,
+        wish.result(),
+        watch.together(judgements),
+        judgements,
+        _running(seen),
+        drift(live.result().pairs),
+        live.result().unreadable,
+        *lease.result(),
+    )
+
+
+def _wanted(checks: Checks) -> Wanted:
+    profile = checks.profile
+    replicas = _replicas(profile)
+    try:
+        tree = source.source(checks.programs, checks.project, profile.image.context)
+        name = tag(profile.image.tag, tree, None)
+    except DeployError as error:
+        return Wanted("", error.message, replicas)
+    return Wanted(f"{profile.registry.url}/{profile.image.repository}:{name}", "", replicas)
+
+
+def _replicas(profile: Profile) -> str:
+    """By the names that `helm create` gives them."""
+    scaling = profile.values.get("autoscaling")
+    if isinstance(scaling, dict) and scaling.get("enabled"):
+        return f"{scaling.get('minReplicas', 1)} to {scaling.get('maxReplicas', '…')}"
+    count = profile.values.get("replicaCount")
+    return "" if count is None else str(count)
+
+
+def _lease(cluster: Cluster, namespace: str, name: str) -> tuple[Holder | None, float | None]:
+    """The lease is only told: without the right to read it a status is still worth having."""
+    try:
+        holder = lock.holder(cluster, namespace, name)
+    except Forbidden:
+        return None, None
+    return holder, holder.silent(cluster.server_time()) if holder else None
+
+
+def _judged(
+    cluster: Cluster, namespace: str, workloads: tuple[Workload, ...], limits: Limits
+) -> tuple[Snapshot, tuple[Judgement, ...]]:
+    with ThreadPoolExecutor(8) as pool:
+        exist = list(pool.map(lambda workload: _exists(cluster, namespace, workload), workloads))
+    there = [workload for workload, exists in zip(workloads, exist, strict=True) if exists]
     seen = snapshot(cluster, watch.discover(cluster, namespace, there))
     now = cluster.server_time()
     judgements = [
@@ -53,44 +134,8 @@ def look(
         for workload in workloads
         if workload not in there
     ]
-    for workload in there:
-        judge = rollout.judging(workload, now - STANDING, limits)
-        judge(seen, now - STANDING)
-        judgements.append(judge(seen, now))
-    return Status(
-        environment,
-        target.context,
-        namespace,
-        name,
-        history[-1],
-        watch.together(judgements),
-        tuple(judgements),
-        _running(seen),
-    )
-
-
-def snapshot(cluster: Cluster, selection: watch.Selection) -> Snapshot:
-    """Everything of a selection, listed once. What may not be read is told as unreadable."""
-    with ThreadPoolExecutor(8) as pool:
-        lists = {
-            source: pool.submit(
-                cluster.list,
-                path(source.kind, selection.namespace),
-                label_selector=source.labels,
-                field_selector=source.fields,
-            )
-            for source in selection.sources
-        }
-    objects: dict[str, dict[str, dict[str, object]]] = {}
-    unreadable = set()
-    for source, found in lists.items():
-        try:
-            items, _ = found.result()
-        except Forbidden:
-            unreadable.add(source.kind)
-            continue
-        objects.setdefault(source.kind, {}).update({item["metadata"]["uid"]: item for item in items})
-    return Snapshot(objects, frozenset(unreadable))
+    judgements.extend(judged(seen, there, now, limits))
+    return seen, tuple(judgements)
 
 
 def _exists(cluster: Cluster, namespace: str, workload: Workload) -> bool:

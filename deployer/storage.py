@@ -36,10 +36,32 @@ def secret(release: str, revision: int) -> str:
     return f"sh.helm.release.v1.{release}.v{revision}"
 
 
+def fail(cluster: Cluster, namespace: str, release: str, revision: int, description: str) -> None:
+    """Mark a revision failed, as helm does when it is interrupted; nothing else of it changes."""
+    where = path("Secret", namespace, secret(release, revision))
+    item = cluster.get(where)
+    kept = _unpacked(item)
+    kept["info"] |= {"status": "failed", "description": description}
+    packed = base64.b64encode(gzip.compress(json.dumps(kept, separators=(",", ":")).encode()))
+    item["data"]["release"] = base64.b64encode(packed).decode()
+    item["metadata"]["labels"]["status"] = "failed"
+    cluster.replace(where, item)
+
+
+def remove(cluster: Cluster, namespace: str, release: str, revision: int) -> None:
+    """Take a revision out of the history, and the record of it that its Secret owns."""
+    cluster.delete(path("Secret", namespace, secret(release, revision)))
+
+
+def _unpacked(secret: Json) -> Json:
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    kept: Json = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
+    return kept
+
+
 def _stored(secret: Json) -> Stored:
     try:
-        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-        kept = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
+        kept = _unpacked(secret)
         info, chart = kept["info"], (kept.get("chart") or {}).get("metadata") or {}
         revision = Revision(
             number=int(kept["version"]),

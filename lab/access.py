@@ -38,7 +38,7 @@ def up() -> str:
         return bool(tokens[name])
 
     for name in place.ENVIRONMENTS:
-        until(f"the token of {name}", lambda name=name: filled(name), seconds=20)  # type: ignore[misc]
+        until(f"the token of {name}", lambda name=name: filled(name), seconds=120)  # type: ignore[misc]
     authority = base64.b64encode((place.PKI / "ca.crt").read_bytes()).decode()
     config = {
         "apiVersion": "v1",

@@ -43,7 +43,7 @@ def up() -> str:
         ),
         {"SSL_CERT_FILE": str(place.BUNDLE)},
     )
-    until("the docker engine", ready, seconds=60, needs=(NAME,))
+    until("the docker engine", ready, seconds=240, needs=(NAME,))
     return "ready"
 
 

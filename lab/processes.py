@@ -86,6 +86,16 @@ def run(*argv: str | os.PathLike[str], stdin: str | bytes | None = None, env: Ma
     return done.stdout.decode(errors="replace")
 
 
+def fetch(*argv: str | os.PathLike[str], env: Mapping[str, str] | None = None) -> str:
+    """Run a program that asks the network: a mirror that stumbles is asked three times. Raises as `run` does."""
+    for pause in (5, 20):
+        try:
+            return run(*argv, env=env)
+        except PartFailed:
+            time.sleep(pause)
+    return run(*argv, env=env)
+
+
 def attempt(*argv: str | os.PathLike[str]) -> bool:
     """Run a program whose failure is an answer."""
     return subprocess.run([str(part) for part in argv], capture_output=True, check=False).returncode == 0

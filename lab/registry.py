@@ -39,7 +39,7 @@ auth: {{htpasswd: {{realm: lab, path: {users}}}}}
 """
     )
     start(NAME, ("docker-registry", "serve", config))
-    until("the registry", ready, seconds=20, needs=(NAME,))
+    until("the registry", ready, seconds=120, needs=(NAME,))
     return place.REGISTRY
 
 

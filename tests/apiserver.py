@@ -66,7 +66,8 @@ class ApiServer:
             self._version += 1
             there = self._objects.setdefault(collection, {})
             known = {"uid": f"uid-{name}", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [{}]}
-            item = (body or {}) | {"metadata": {"name": name} | known | metadata}
+            given = (body or {}).get("metadata") or {}
+            item = (body or {}) | {"metadata": known | given | {"name": name} | metadata}
             item["metadata"]["resourceVersion"] = str(self._version)
             item.setdefault("kind", "Thing")
             self._events.append((self._version, collection, "MODIFIED" if name in there else "ADDED", item))
@@ -251,6 +252,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _replace(self, path: str, query: dict[str, str], body: Json) -> None:
         collection, _, name = path.rpartition("/")
+        if name not in self.api._objects.get(collection, {}):
+            self.refuse(404, f"{name} not found")
+            return
         there = self.api._objects[collection][name]["metadata"]["resourceVersion"]
         if body["metadata"].get("resourceVersion") != there:
             self.refuse(409, "the object has been modified")
@@ -263,8 +267,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _delete(self, path: str, query: dict[str, str], body: Json) -> None:
         collection, _, name = path.rpartition("/")
-        self.api.delete(collection, name)
-        self.answer(200, {"status": "Success"})
+        there = self.api._objects.get(collection, {}).get(name, {}).get("metadata", {})
+        wanted = body.get("preconditions") or {}
+        if not there:
+            self.refuse(404, f"{name} not found")
+        elif any(there[key] != value for key, value in wanted.items()):
+            self.refuse(409, "precondition failed")
+        else:
+            self.api.delete(collection, name)
+            self.answer(200, {"status": "Success"})
 
     def _watch(self, path: str, query: dict[str, str], body: Json) -> None:
         api, seen = self.api, int(query["resourceVersion"])

@@ -2,6 +2,7 @@ import json
 import logging
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,29 @@ def door(api: ApiServer, tmp_path: Path) -> Iterator[cluster.Cluster]:
 
 
 # connect
+
+
+LEAN = """
+import sys
+from pathlib import Path
+from deployer import cluster
+from deployer.cluster import session
+if sys.argv[2] == "other":
+    session._stand_in = lambda: 1 / 0
+door = cluster.connect(Path(sys.argv[1]), "dev")
+assert door.version()
+assert ("kubernetes.client.models" in sys.modules) == (sys.argv[2] == "other"), "the models"
+assert session._api_client().rest_client.pool_manager
+assert door.version()
+"""
+
+
+@pytest.mark.parametrize("version", ["this", "other"])
+def test_the_client_comes_without_its_models_where_that_works(api: ApiServer, tmp_path: Path, version: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAN, str(api.kubeconfig(tmp_path)), version], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_missing_kubeconfig_is_named(tmp_path: Path) -> None:

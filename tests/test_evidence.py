@@ -1,3 +1,4 @@
+import base64
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,20 @@ def test_nobody_waits_for_a_log_that_does_not_come(api: ApiServer, door: cluster
 def test_nothing_is_asked_that_cannot_be_answered(api: ApiServer, door: cluster.Cluster) -> None:
     assert collect(door, logs=False).logs == ()
     assert api.count("log") == 0
+
+
+def secret(api: ApiServer, name: str, kind: str, **data: bytes) -> None:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    api.put(cluster.path("Secret", "dev"), name, {"kind": "Secret", "type": kind, "data": encoded})
+
+
+def test_what_secrets_hold(api: ApiServer, door: cluster.Cluster) -> None:
+    secret(api, "web", "Opaque", TOKEN=b"long-enough", SHORT=b"short", KEYSTORE=b"\xff\xfe" * 8, BOOK=b"x" * 5000)
+    secret(api, "empty", "Opaque")
+    assert evidence.secrets(door, "dev") == ("long-enough",)
+
+
+def test_secrets_that_may_not_be_read(api: ApiServer, door: cluster.Cluster) -> None:
+    secret(api, "web", "Opaque", TOKEN=b"long-enough")
+    api.fail("list", apiserver.status(403), 1e9)
+    assert evidence.secrets(door, "dev") == ()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from deployer.cluster import Access
-from deployer.permissions import RECORDS, WATCHING, needed, plural
+from deployer.permissions import LEASE, RECORDS, WATCHING, needed, plural
 from deployer.values.document import objects
 
 
@@ -36,7 +36,7 @@ def test_plurals(kind: str, resource: str) -> None:
 def test_helms_records_and_the_watch_are_always_needed() -> None:
     found = needed([], "shop")
     assert {(one.verb, one.resource, one.group) for one in found} == {
-        (one.verb, one.resource, one.group) for one in (*RECORDS, *WATCHING)
+        (one.verb, one.resource, one.group) for one in (*RECORDS, *LEASE, *WATCHING)
     }
     assert {one.namespace for one in found} == {"shop"}
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -184,6 +185,27 @@ def test_a_child_that_does_not_listen_is_killed_too(monkeypatch: pytest.MonkeyPa
     finally:
         for pid in filter(running, pids.values()):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_second_signal_is_no_reason_to_leave_a_program_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE", 60)
+    end = process._end
+
+    def hurried(ended: subprocess.Popen[str]) -> None:
+        wait = ended.wait
+
+        def cut_short(timeout: float | None = None) -> int:
+            if timeout:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return wait(timeout)
+
+        monkeypatch.setattr(ended, "wait", cut_short)
+        end(ended)
+
+    monkeypatch.setattr(process, "_end", hurried)
+    pids, seconds = interrupted(PARENT.replace("STUBBORN", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
+    until(lambda: not any(map(running, pids.values())))
+    assert seconds < 50
 
 
 def test_hope_given_up_ends_the_program() -> None:

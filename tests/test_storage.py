@@ -68,5 +68,22 @@ def test_a_secret_that_helm_did_not_write_is_told(data: Any) -> None:
         history({**secret(KEPT), "data": data})
 
 
+def test_marked_failed_it_is_otherwise_the_same() -> None:
+    class Kept:
+        def get(self, path: str) -> dict[str, Any]:
+            return {**secret(KEPT), "metadata": {"name": "s", "labels": {"status": "pending-upgrade", "owner": "helm"}}}
+
+        def replace(self, path: str, body: dict[str, Any]) -> None:
+            assert path == "/api/v1/namespaces/shop/secrets/sh.helm.release.v1.web.v2"
+            self.body = body
+
+    door = Kept()
+    storage.fail(door, "shop", "web", 2, "a killed run")  # type: ignore[arg-type]
+    assert door.body["metadata"]["labels"] == {"status": "failed", "owner": "helm"}
+    found = history(door.body)[0]
+    assert (found.revision.status, found.revision.description) == ("failed", "a killed run")
+    assert (found.manifest, found.values) == ("a: 1\n", {"replicaCount": 2})
+
+
 def test_nothing_of_the_values_is_shown() -> None:
     assert "replicaCount" not in repr(history(secret(KEPT)))

@@ -156,13 +156,18 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- with $constraints }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
-{{/* The pods' annotations. The checksums are of the data alone: a label of the ConfigMap rolls nothing. */}}
+{{/*
+The pods' annotations. The checksums are of what the pods read, as text: neither a label of the ConfigMap nor 1 that
+becomes "1" rolls them.
+*/}}
 {{- define "web.podAnnotations" -}}
 {{- $annotations := dict -}}
-{{- with .Values.config }}{{ if or .data .files }}{{ $_ := set $annotations "checksum/config" (list .data .files | toJson | sha256sum) }}{{ end }}{{ end -}}
-{{- $secrets := list .Values.secret.data .Values.secret.files -}}
-{{- if .Values.redis.enabled }}{{ with .Values.redis.password }}{{ $secrets = append $secrets . }}{{ end }}{{ end -}}
-{{- if compact $secrets }}{{ $_ := set $annotations "checksum/secret" ($secrets | toJson | sha256sum) }}{{ end -}}
+{{- $nothing := list "{}" "{}" -}}
+{{- $config := list (include "web.texts" .Values.config.data) (include "web.texts" .Values.config.files) -}}
+{{- if ne (toJson $config) (toJson $nothing) }}{{ $_ := set $annotations "checksum/config" ($config | toJson | sha256sum) }}{{ end -}}
+{{- $secret := list (include "web.texts" .Values.secret.data) (include "web.texts" .Values.secret.files) -}}
+{{- if and .Values.redis.enabled (not (hasKey .Values.env "REDIS_PASSWORD")) }}{{ with .Values.redis.password }}{{ $secret = append $secret . }}{{ end }}{{ end -}}
+{{- if ne (toJson $secret) (toJson $nothing) }}{{ $_ := set $annotations "checksum/secret" ($secret | toJson | sha256sum) }}{{ end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
 {{- range $name, $value := $annotations }}
 {{ $name }}: {{ $value | quote }}

@@ -12,8 +12,23 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import doctor, init, promote, rollback, status, up, verify
+from deployer.cli import (
+    config,
+    doctor,
+    down,
+    history,
+    init,
+    promote,
+    rollback,
+    secrets,
+    status,
+    streams,
+    unlock,
+    up,
+    verify,
+)
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
+from deployer.mask import Mask
 from deployer.report import document, words
 
 app = typer.Typer(
@@ -24,8 +39,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, promote, status, rollback, verify, doctor, init):
+for verb in (up, promote, status, history, rollback, down, unlock, verify, doctor, init):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+app.add_typer(config.app, name="config")
+app.add_typer(secrets.app, name="secrets")
 
 
 def _version(wanted: bool) -> None:
@@ -58,7 +75,12 @@ def _program(
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code of a command line. What goes wrong is told on stderr; never as a traceback."""
+    """The exit code of a command line. What goes wrong is told on stderr; never as a traceback, never with a secret."""
+    with streams.hiding():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -71,7 +93,7 @@ def run(arguments: list[str]) -> int:
         for line in words.error(problem):
             typer.echo(line, err=True)
         if {"json", "-ojson", "--output=json"} & set(arguments):
-            typer.echo(document.text(document.error(next(iter(arguments), ""), None, problem)))
+            streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
         return int(ExitCode.USAGE)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
@@ -88,7 +110,8 @@ def run(arguments: list[str]) -> int:
         return int(ExitCode.FAILED)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
         if os.environ.get("DEPLOY_DEBUG"):
-            raise
+            typer.echo("".join(traceback.format_exception(error)), err=True)
+            return int(ExitCode.FAILED)
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         typer.echo(f"error: internal error: {type(error).__name__} at {where}", err=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from deployer.cli import options
 from deployer.cli.session import answering, echo, session
+from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode
-from deployer.plan import values
 from deployer.report import document
 
 
@@ -17,7 +17,7 @@ def doctor(
 ) -> int:
     """Check everything an `up` would need, touch nothing, and say what is missing."""
     with answering("doctor", env, output), session(project, env, env_file) as run:
-        checks = run.checks.each(values.effective(run.profile, run.secrets, []), None)
+        checks = run.checks.each(run.values([]), None)
     failed: dict[int, tuple[str, DeployError]] = {}
     states: dict[str, str] = {}
     for name, check in checks.items():
@@ -33,7 +33,7 @@ def doctor(
             states[name] = error.message
     code = ExitCode.PREFLIGHT if failed else ExitCode.OK
     if output is options.Output.JSON:
-        echo(document.text(document.doctor(env, states, code)), run.mask)
+        answer(document.doctor(env, states, code), run.mask)
         return int(code)
     for name, state in states.items():
         echo(f"{'✓' if state == 'ok' else '✗'} {name:<12} {state}", run.mask)

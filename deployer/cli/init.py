@@ -11,6 +11,7 @@ import typer
 from deployer import scaffold
 from deployer.cli import options
 from deployer.cli.session import answering, echo
+from deployer.cli.streams import answer
 from deployer.errors import ExitCode, UsageError
 from deployer.mask import Mask
 from deployer.plan import init as plans
@@ -72,7 +73,7 @@ def init(
         done = scaffold.write(project, plans.files(found, scaffold.shipped()))
     code = ExitCode.KEPT if done.kept else ExitCode.OK
     if output is options.Output.JSON:
-        echo(document.text(document.init(found, done, code)), Mask())
+        answer(document.init(found, done, code), Mask())
     else:
         for line in words.init(found, done):
             echo(line, Mask())

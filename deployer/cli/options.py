@@ -40,6 +40,7 @@ EnvFile = Annotated[
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of docker and helm.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),

@@ -11,19 +11,20 @@ from typing import Annotated
 
 import typer
 
-from deployer import dockerconfig, storage
+from deployer import dockerconfig, evidence
 from deployer import status as statuses
-from deployer.cli import options
+from deployer.checks import Ready
+from deployer.cli import asking, options
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
+from deployer.cli.up import plan_of
 from deployer.commands import docker
-from deployer.errors import DeployError, Interrupted, PreflightError, UsageError
+from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
-from deployer.mask import Mask
-from deployer.model import Command, Image
-from deployer.plan import promotion, values
+from deployer.model import Command, Image, Values
+from deployer.plan import promotion
+from deployer.plan import values as release_values
 from deployer.plan.steps import Plan, Promotion
-from deployer.plan.up import up as plan_up
-from deployer.process import Programs
+from deployer.plan.up import guard
 from deployer.registry import Registry
 from deployer.report import words
 
@@ -48,10 +49,11 @@ def promote(
         str | None,
         typer.Option("--sha", help="Only this commit: refuse if another runs there meanwhile.", show_default=False),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where there is no terminal.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
+    yes: options.Yes = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -62,50 +64,36 @@ def promote(
     with answering("promote", to, output), ExitStack() as stack:
         if source == to:
             raise UsageError(f"--from and --to are both {to}", hint="deploy promote --from test --to prod")
-        if not (yes or dry_run or sys.stdin.isatty()):
-            raise UsageError(
-                "promote asks before it does anything, and there is no terminal to ask on",
-                hint="--yes does it unasked; --dry-run shows what it would do",
-            )
         with _naming(source):
             origin = stack.enter_context(session(project, source, env_file))
-            image, standing = _promotable(origin, sha)
+            standing, image = _promotable(origin, sha)
         with _naming(to):
-            run = stack.enter_context(session(project, to, env_file, timeout=timeout))
-            given = values.effective(run.profile, run.secrets, [])
-            ready, absent = run.checks.for_promotion(given, image)
-            logins = _logins(origin, run, image) if absent else ()
-            settings = values.release(given, image, run.profile.registry.pull_secret if run.login else None)
-            newest = standing.history[-1]
-            promoted = Promotion(
-                source=source,
-                revision=newest.number,
-                image=image,
-                sha=newest.record.sha if newest.record else "",
-                differences=promotion.differences(standing, settings, (*origin.secrets, *run.secrets)),
-            )
-            made = plan_up(
-                to,
-                run.profile,
-                ready.facts,
-                project=run.project,
-                target=run.target,
-                values=given,
-                login=_login(run),
-            )
-        plan = promotion.promote(made, promoted, run.profile.tools.docker, logins, copied=absent)
-        mask = _mask(origin, run)
+            run = _knowing(origin, stack.enter_context(session(project, to, env_file, timeout=timeout)), stack)
+            given = run.values([])
+            ready = run.checks.for_promotion(given, image, force=force)
+            guard(run.profile, ready.facts)  # before anybody is waited for
+            plan = _plan(origin, run, ready, given, standing, image)
         if dry_run:
-            return show_plan(plan, mask, output)
-        for line in words.differences(promoted, to):
-            print(mask(line), file=sys.stderr)  # noqa: T201
-        if not yes:
-            _ask(plan)
-        programs = _programs(origin, run, stack)
-        with teller(mask, output, verbose=verbose) as screen:
-            doors = Doors(programs, ready.helm, ready.cluster, ready.registry, run.login)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, mask, output)
+            return show_plan(plan, run.mask, output)
+        if not plan.kept:
+            for line in words.changes(plan):
+                print(run.mask(line), file=sys.stderr, flush=True)  # noqa: T201
+            asking.confirm(run, f"promote it to {to}?", yes)
+        with teller(run.mask, output, verbose=verbose) as screen:
+            if plan.kept:
+                doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+            # The revision before this one may have had others, and its pods come back when this one fails.
+            run.learn(evidence.secrets(ready.cluster, run.target.namespace, _mine(run)))
+            with run.lease(ready.cluster, "promote", screen.tell) as lease:
+                with _naming(source):
+                    _demand_same(standing, image, *_promotable(origin, sha))
+                with _naming(to):
+                    ready = run.checks.anew(ready, given, force=force)
+                    plan = replace(_plan(origin, run, ready, given, standing, image), notes=())
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
+        return show(result, run.mask, output)
 
 
 @contextmanager
@@ -118,20 +106,23 @@ def _naming(environment: str) -> Iterator[None]:
         raise
 
 
-def _promotable(origin: Session, sha: str | None) -> tuple[Image, promotion.Standing]:
+def _promotable(origin: Session, sha: str | None) -> tuple[promotion.Standing, Image]:
     """What may be promoted, on the word of helm's record, ours, the live pods and the registry."""
     registry = Registry(origin.profile.registry.url, origin.login)
     registry.check()
-    name = origin.profile.release.name
-    _, cluster, history = origin.checks.for_rollback()
-    seen = statuses.look(origin.environment, origin.target, name, cluster, history, origin.profile.health)
-    stored = storage.history(cluster, origin.target.namespace, name)
+    checks = origin.checks
+    cluster = checks.cluster()
+    kept = checks.kept(cluster)
+    # The newest revision's are in no file any more where these have changed since, and may not be decrypted here.
+    origin.learn(evidence.secrets(cluster, origin.target.namespace, _mine(origin)))
+    seen = statuses.look(origin.environment, checks, cluster)
     standing = promotion.Standing(
         environment=origin.environment,
-        release=name,
+        release=origin.profile.release.name,
         registry=origin.profile.registry.url,
-        history=history,
-        values=stored[-1].values if stored else {},
+        history=tuple(one.revision for one in kept),
+        values=kept[-1].values if kept else {},
+        manifest=kept[-1].manifest if kept else "",
         running=tuple((one.image, one.digest) for one in seen.running),
         verdict=seen.verdict,
         headline="; ".join(map(words.judgement, seen.judgements)),
@@ -142,14 +133,45 @@ def _promotable(origin: Session, sha: str | None) -> tuple[Image, promotion.Stan
             f"the registry has no {image.reference} any more, though pods run it",
             hint=f"`deploy up --env {origin.environment}` builds and pushes it anew",
         )
-    return image, standing
+    return standing, image
 
 
-def _login(run: Session) -> Command | None:
-    login = run.login
-    if login is None:
-        return None
-    return docker.login(run.profile.tools.docker, run.profile.registry.url, login.username, login.password)
+def _demand_same(agreed: promotion.Standing, image: Image, now: promotion.Standing, other: Image) -> None:
+    """Raises PreflightError where another revision runs by now: somebody was asked, or the lease was waited for."""
+    before, newest = agreed.history[-1].number, now.history[-1].number
+    if (before, image) != (newest, other):
+        raise PreflightError(
+            f"revision {newest} with {other.reference} runs there by now; nothing was touched",
+            hint="run it again, to see what would be promoted now",
+        )
+
+
+def _plan(
+    origin: Session, run: Session, ready: Ready, given: Values, standing: promotion.Standing, image: Image
+) -> Plan:
+    newest = standing.history[-1]
+    promoted = Promotion(origin.environment, newest.number, image, newest.record.sha if newest.record else "")
+    settings = release_values.release(given, ready.facts.image, run.profile.registry.pull_secret if run.login else None)
+    return replace(
+        promotion.promote(
+            plan_of(run, ready, given),
+            promoted,
+            run.profile.tools.docker,
+            _logins(origin, run, image) if ready.copied else (),
+            copied=ready.copied,
+        ),
+        differences=promotion.differences(standing, settings, (*origin.secret_paths, *run.secret_paths)),
+    )
+
+
+def _mine(run: Session) -> str:
+    return f"app.kubernetes.io/instance={run.profile.release.name}"
+
+
+def _login(run: Session) -> tuple[Command, ...]:
+    if run.login is None:
+        return ()
+    return (docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password),)
 
 
 def _host(run: Session) -> str:
@@ -159,7 +181,7 @@ def _host(run: Session) -> str:
 def _logins(origin: Session, run: Session, image: Image) -> tuple[Command, ...]:
     """What docker needs to read here and to write there. It knows one login a registry: then it is the one there."""
     if _host(origin) != _host(run) or run.login is None:
-        return tuple(login for login in (_login(origin), _login(run)) if login)
+        return (*_login(origin), *_login(run))
     if run.login != origin.login:
         try:
             readable = Registry(origin.profile.registry.url, run.login).holds(image)
@@ -170,27 +192,15 @@ def _logins(origin: Session, run: Session, image: Image) -> tuple[Command, ...]:
                 f"`{run.login.username}` may not read {image.reference}, and has to, to copy it within one registry",
                 hint=f"let the login of {run.environment} read the repository of {origin.environment}",
             )
-    login = _login(run)
-    assert login is not None
-    return (login,)
+    return _login(run)
 
 
-def _programs(origin: Session, run: Session, stack: ExitStack) -> Programs:
-    """Programs that may log in to both registries, and know the secrets of neither."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-"))
-    config = dockerconfig.private(Path(folder), os.environ, _host(origin), _host(run))
-    environ = {**run.programs.environ, "DOCKER_CONFIG": str(config)}
-    return replace(run.programs, environ=environ, secrets=run.programs.secrets | origin.programs.secrets)
-
-
-def _mask(*sessions: Session) -> Mask:
-    logins = [one.login.password for one in sessions if one.login]
-    return Mask([*logins, *(secret for one in sessions for secret in one.secrets.values())])
-
-
-def _ask(plan: Plan) -> None:
-    """Raises Interrupted where the answer is no."""
-    assert plan.promotion is not None
-    name = f"{plan.promotion.image.reference} from {plan.promotion.source} to {plan.environment}"
-    if not typer.confirm(f"promote {name}?", err=True):
-        raise Interrupted(2, "not promoted; nothing was touched")
+def _knowing(origin: Session, run: Session, stack: ExitStack) -> Session:
+    """The session there: it hides both sides' secrets, its programs get neither's, and docker has both logins."""
+    run.learn(sorted(origin.mask.known))
+    environ = run.programs.environ
+    if logins := {_host(one): one.login for one in (origin, run) if one.login}:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
+        environ = {**environ, **stack.enter_context(dockerconfig.private(folder, os.environ, logins))}
+    programs = replace(run.programs, environ=environ, secrets=run.programs.secrets | origin.programs.secrets)
+    return replace(run, programs=programs)

@@ -1,28 +1,36 @@
 """What every verb needs first: the profile, its variables, the programs, and somebody who tells."""
 
+import base64
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer import ci, credentials, dockerconfig
+from deployer import ci, credentials, dockerconfig, lock, sops
 from deployer.checks import Checks
 from deployer.cli.options import Output
+from deployer.cli.streams import answer, bare, hide
+from deployer.cluster import Cluster
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.lock import Claim, Lease
 from deployer.mask import Mask
-from deployer.model import Job, Target
+from deployer.model import Job, Target, Values
+from deployer.plan import settings, values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
-from deployer.result import Result
+from deployer.result import Event, Result
+from deployer.sops import Opened, Sops
+from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -41,20 +49,48 @@ class Session:
     secrets: dict[str, str]  # path in the values: secret
     mask: Mask
     job: Job
+    opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+
+    def values(self, assignments: Sequence[str]) -> Values:
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        if isinstance(self.opened, DeployError):
+            raise self.opened
+        return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
+
+    @property
+    def secret_paths(self) -> tuple[str, ...]:
+        """Where in the values a secret stands: those by name, and those of the decrypted files."""
+        opened = () if isinstance(self.opened, DeployError) else self.opened
+        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        return (*self.secrets, *found)
+
+    def learn(self, secrets: Sequence[str]) -> None:
+        """Hide these too, wherever the run writes."""
+        self.mask.learn(secrets)
+        hide(secrets)
 
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""
         return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
 
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits at a terminal, who can be asked and need not be made to wait."""
+        return not self.job.platform and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
+        """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
+        limits = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, limits.ttl, 0 if self.attended else limits.wait)
+        return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
+
 
 @contextmanager
 def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends."""
     project = project.resolve()
-    if env_file and not env_file.exists():
-        raise UsageError(f"there is no --env-file {env_file}")
-    known = credentials.variables(env_file or project / ".env", os.environ)
+    known = known_variables(project, env_file)
     profile = load(project, environment, known)
     if timeout is not None:
         release = profile.release.model_copy(update={"timeout": limit(timeout)})
@@ -64,13 +100,24 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
     kubeconfig = Path(profile.target.kubeconfig).expanduser()
-    mask = Mask([*secrets.values(), *([login.password] if login else [])])
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values()) if name}
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask):
+    opened: tuple[Opened, ...] | DeployError
+    try:
+        opened = decrypted(project, environment, profile, known)
+    except DeployError as error:
+        opened = error
+    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    if login:
+        mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if not isinstance(opened, DeployError):
+        mask.learn(secret for one in opened for secret in one.secrets)
+    hide(mask.known)
+    _tell_ci(mask)
+    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         if login:
             host = registry.url.partition("/")[0]
-            environ["DOCKER_CONFIG"] = str(dockerconfig.private(Path(folder), os.environ, host))
+            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, {host: login}))
         yield Session(
             project=project,
             environment=environment,
@@ -81,7 +128,30 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             secrets=secrets,
             mask=mask,
             job=ci.job(os.environ),
+            opened=opened,
         )
+
+
+def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
+    """The job's variables over those of .env. Raises UsageError where the file that was named is not there."""
+    if env_file and not env_file.exists():
+        raise UsageError(f"there is no --env-file {env_file}")
+    return credentials.variables(env_file or project / ".env", os.environ)
+
+
+def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[str, str]) -> tuple[Opened, ...]:
+    """The environment's encrypted files; what was secret in them is hidden from now on. Raises as `Sops.open` does."""
+    door = Sops(profile.tools.sops, Programs({**os.environ, **sops.keys(known)}), project)
+    opened = door.open(sops.files(project, environment, profile.secret_files))
+    hide(secret for one in opened for secret in one.secrets)
+    return opened
+
+
+def _tell_ci(mask: Mask) -> None:
+    """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
+    if not stat.S_ISREG(os.fstat(2).st_mode):
+        for line in annotations.masks(mask.known, os.environ):
+            print(line, file=bare(sys.stderr), flush=True)
 
 
 @contextmanager
@@ -119,10 +189,11 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
 
 def show(result: Result, mask: Mask, output: Output) -> int:
     """The answer on stdout, annotations for CI on stderr; the exit code."""
+    result = mask.through(result)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
-        echo(document.text(document.result(result)), mask)
+        answer(document.result(result), mask)
     else:
         for line in words.outcome(result):
             echo(line, mask)
@@ -131,8 +202,10 @@ def show(result: Result, mask: Mask, output: Output) -> int:
 
 def show_plan(plan: Plan, mask: Mask, output: Output) -> int:
     """What would be done, on stdout."""
-    text = document.text(document.plan(plan)) if output is Output.JSON else "\n".join(words.plan(plan))
-    echo(text, mask)
+    if output is Output.JSON:
+        answer(document.plan(plan), mask)
+    else:
+        echo("\n".join(words.plan(plan)), mask)
     return int(ExitCode.OK)
 
 
@@ -148,5 +221,5 @@ def answering(verb: str, environment: str | None, output: Output) -> Iterator[No
         yield
     except DeployError as error:
         if output is Output.JSON:
-            print(document.text(document.error(verb, environment, error)))  # noqa: T201
+            answer(document.error(verb, environment, error), Mask())
         raise

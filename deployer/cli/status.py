@@ -1,19 +1,26 @@
 """`deploy status`."""
 
+import os
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deployer import profile
+from deployer import evidence, profile
 from deployer import status as statuses
 from deployer.cli import options
-from deployer.cli.session import answering, echo, session
-from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.cli.session import answering, session
+from deployer.cli.streams import answer
+from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.health.verdict import Verdict
 from deployer.mask import Mask
-from deployer.report import document, words
+from deployer.report import document
+from deployer.report import status as report
 
 CODES = {
     Verdict.FAILED: ExitCode.UNHEALTHY,
@@ -22,6 +29,21 @@ CODES = {
     Verdict.INDETERMINATE: ExitCode.INDETERMINATE,
 }
 
+EVERY = 3.0
+"""Seconds between two looks of --watch."""
+
+CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+"""Cursor home, screen and what scrolled off it cleared."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One environment as it was found, and the secrets not to be shown of it."""
+
+    name: str
+    found: statuses.Status | DeployError
+    mask: Mask = field(default_factory=Mask)
+
 
 def status(
     env: Annotated[
@@ -29,41 +51,96 @@ def status(
         typer.Option(
             "--env",
             "-e",
-            help="Environment. [default: all of them]",
+            help="Environment. [default: all of them, side by side]",
             show_default=False,
             autocompletion=options.environment_names,
         ),
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every few seconds, until Ctrl-C.")] = False,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Exit 9 where the cluster is not as the release says.")
+    ] = False,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
-    """Say what each environment runs, and how it is."""
+    """Say what each environment should run, what it runs, and how it is."""
     with answering("status", env, output):
         names = (env,) if env else profile.environments(project)
         if not names:
             raise UsageError(f"there is no environments/<name>.yaml in {project}", hint="-C names the project folder")
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda name: _look(project, name, env_file), names))
-    code = max((_code(one) for one in found), default=ExitCode.OK)
+        if watch and output is options.Output.JSON:
+            raise UsageError("--watch is for people; a job asks again: deploy status --output json")
+
+    def look() -> tuple[Look, ...]:
+        with ThreadPoolExecutor(4) as pool:
+            return tuple(pool.map(lambda name: _look(project, name, env_file), names))
+
+    if watch:
+        return _watch(look)
+    looks = look()
+    code = exit_code([one.found for one in looks], fail_on_drift=fail_on_drift)
     if output is options.Output.JSON:
-        echo(document.text(document.status(list(zip(names, found, strict=True)), code)), Mask())
-        return int(code)
-    for name, one in zip(names, found, strict=True):
-        lines = words.error(one) if isinstance(one, DeployError) else words.status(one)
-        for index, line in enumerate(lines):
-            echo(f"{name if index == 0 else '':<10} {line}", Mask())
+        answer(
+            document.status([(one.name, one.found) for one in looks], code),
+            Mask(secret for one in looks for secret in one.mask.known),
+        )
+    else:
+        print("\n".join(_lines(looks)), flush=True)  # noqa: T201
     return int(code)
 
 
-def _look(project: Path, name: str, env_file: Path | None) -> statuses.Status | DeployError:
+def exit_code(found: list[statuses.Status | DeployError], *, fail_on_drift: bool) -> ExitCode:
+    """The worst of all environments; drift counts where nothing worse is found, and where it is asked for."""
+    code = max(map(_code, found), default=ExitCode.OK)
+    drifted = any(not isinstance(one, DeployError) and one.drift for one in found)
+    return ExitCode.DRIFTED if fail_on_drift and drifted and code is ExitCode.OK else code
+
+
+def _look(project: Path, name: str, env_file: Path | None) -> Look:
     """An environment that cannot be asked is an answer too, where others can."""
     try:
         with session(project, name, env_file) as run:
-            _, cluster, history = run.checks.for_rollback()
-            return statuses.look(name, run.target, run.profile.release.name, cluster, history, run.profile.health)
+            cluster = run.checks.cluster()
+            run.learn(evidence.secrets(cluster, run.target.namespace))
+            return Look(name, statuses.look(name, run.checks, cluster), run.mask)
     except DeployError as error:
-        return error
+        return Look(name, error)
+
+
+def _lines(looks: tuple[Look, ...]) -> list[str]:
+    if len(looks) == 1:
+        return _screen(looks[0])
+    heading, *rows = report.table([(one.name, one.found) for one in looks])
+    lines = [heading, *(one.mask(row) for one, row in zip(looks, rows, strict=True))]
+    for one in looks:
+        if report.wrong(one.found):
+            lines += ["", *_screen(one)]
+    return lines
+
+
+def _screen(one: Look) -> list[str]:
+    return [one.mask(line) for line in report.screen(one.name, one.found)]
+
+
+def _watch(look: Callable[[], tuple[Look, ...]]) -> int:
+    """On a terminal the screen is drawn anew; elsewhere an environment gets a line when it changes."""
+    alive = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    said: dict[str, str] = {}
+    try:
+        while True:
+            looks = look()
+            if alive:
+                at = time.strftime("%H:%M:%S")
+                print(CLEAR + "\n".join((*_lines(looks), "", f"{at}, again every {EVERY:.0f} s")), flush=True)  # noqa: T201
+            for one in () if alive else looks:
+                line = one.mask(report.headline(one.name, one.found))
+                if said.get(one.name) != line:
+                    said[one.name] = line
+                    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)  # noqa: T201
+            time.sleep(EVERY)
+    except Interrupted as signal:  # the way to end it, so nothing went wrong
+        return int(signal.exit_code)
 
 
 def _code(found: statuses.Status | DeployError) -> ExitCode:

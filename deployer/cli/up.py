@@ -5,11 +5,16 @@ from typing import Annotated
 
 import typer
 
+from deployer import evidence
+from deployer.checks import Ready
 from deployer.cli import options
-from deployer.cli.session import answering, session, show, show_plan, teller
+from deployer.cli.session import Session, answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
-from deployer.plan import values
+from deployer.model import Values
+from deployer.plan.steps import Plan
+from deployer.plan.unchanged import kept
+from deployer.plan.up import guard
 from deployer.plan.up import up as plan_up
 
 
@@ -27,6 +32,7 @@ def up(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
@@ -35,19 +41,44 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
-        given = values.effective(run.profile, run.secrets, assignments or [])
+        given = run.values(assignments or [])
         with teller(run.mask, output, verbose=verbose) as screen:
-            ready = run.checks.for_release(given, tag)
-            login = (
-                docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
-                if run.login
-                else None
-            )
-            plan = plan_up(
-                env, run.profile, ready.facts, project=run.project, target=run.target, values=given, login=login
-            )
+            ready = run.checks.for_release(given, tag, force=force)
+            guard(run.profile, ready.facts)  # before anybody is waited for
+            plan = plan_of(run, ready, given)
             if dry_run:
                 return show_plan(plan, run.mask, output)
-            doors = Doors(run.programs, ready.helm, ready.cluster, ready.registry, run.login)
-            result = execute(plan, run.profile, run.project, doors, screen.tell)
+            if plan.kept:
+                doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+            # The revision before this one may have had others, and its pods come back when this one fails.
+            mine = f"app.kubernetes.io/instance={run.profile.release.name}"
+            run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
+            with run.lease(ready.cluster, "up", screen.tell) as lease:
+                ready = run.checks.anew(ready, given, force=force)
+                plan = plan_of(run, ready, given)
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
+
+
+def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
+    """What an `up` does, from what was found."""
+    if ready.standing:
+        return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
+    login = (
+        docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
+        if run.login
+        else None
+    )
+    return plan_up(
+        run.environment,
+        run.profile,
+        ready.facts,
+        project=run.project,
+        target=run.target,
+        values=given,
+        login=login,
+        secrets=run.secrets,
+        because=ready.because,
+    )

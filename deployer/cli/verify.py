@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from deployer import cluster, release, rollout, storage
+from deployer import cluster, evidence, release, rollout, storage
 from deployer.cli import options
 from deployer.cli.session import answering, echo, limit, teller
+from deployer.cli.streams import answer, hide
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.health.limits import Limits
 from deployer.health.verdict import Verdict, Workload
@@ -55,6 +56,9 @@ def verify(
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
+        secrets = evidence.secrets(door, namespace)
+        mask.learn(secrets)
+        hide(secrets)
         since = door.server_time()
         wanted = _wanted(door, namespace, workloads or [], named)
         try:
@@ -67,7 +71,7 @@ def verify(
             screen.tell(Diagnosed(found.diagnosis))
     code = CODES[found.verdict]
     if output is options.Output.JSON:
-        echo(document.text(document.verify(found, code)), mask)
+        answer(document.verify(found, code), mask)
     else:
         echo(f"{found.verdict}: {found.headline if code else '; '.join(map(words.judgement, found.judgements))}", mask)
     return int(code)

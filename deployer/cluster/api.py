@@ -116,10 +116,11 @@ class Cluster:
         """Put an object in place of the one with the same resourceVersion; Conflict when that changed."""
         return self._json("update", "PUT", path, {"fieldManager": FIELD_MANAGER}, body)
 
-    def delete(self, path: str, *, uid: str | None = None) -> None:
-        """Delete an object and what it owns; with `uid` only that very one, else Conflict."""
+    def delete(self, path: str, *, uid: str | None = None, version: str | None = None) -> None:
+        """Delete an object and what it owns; with `uid`, `version` only that very one as it was: else Conflict."""
+        only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
         options: Json = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        self._json("delete", "DELETE", path, {}, options | ({"preconditions": {"uid": uid}} if uid else {}))
+        self._json("delete", "DELETE", path, {}, options | ({"preconditions": only} if only else {}))
 
     def logs(
         self,

@@ -3,10 +3,14 @@
 import contextlib
 import difflib
 import hashlib
+import importlib
+import importlib.util
 import logging
 import os
 import ssl
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,11 @@ class Session:
     """A connection pool and the headers that go with it. Nothing is sent to the server yet."""
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
-        from kubernetes import client  # 0.45 s
-
-        self._configuration: Any = client.Configuration()
+        configuration, rest = _parts()
+        self._configuration: Any = configuration()
         self._configuration.connection_pool_maxsize = POOL
         self.trouble = _load(self._configuration, kubeconfig, context)
-        self._api: Any = client.ApiClient(self._configuration)  # kept: it owns the pool
-        self.pool: Any = self._api.rest_client.pool_manager
+        self.pool: Any = rest(self._configuration).pool_manager
         self.server: str = self._configuration.host
         self.ca_sha256 = _fingerprint(self._configuration.ssl_ca_cert)
         self._demand_credentials(kubeconfig, context)
@@ -50,6 +52,51 @@ class Session:
             hint="log in to the cluster, then try again",
             detail=tuple(self.trouble.splitlines()),
         )
+
+
+def _parts() -> tuple[Any, Any]:
+    """The client's Configuration and its REST client, without the 800 models that its packages import on the way.
+
+    Nobody here uses them, and they take half of the time of an `up` that has nothing to do. The packages are
+    stood in for by empty ones; where that does not work out with another version, the whole client is imported.
+    """
+    with _LOADING:
+        if "kubernetes" not in sys.modules:
+            try:
+                _stand_in()
+            except Exception:  # whatever another version has elsewhere
+                _forget()
+        from kubernetes.client import Configuration, rest
+
+        return Configuration, rest.RESTClientObject
+
+
+def _stand_in() -> None:
+    found = importlib.util.find_spec("kubernetes")
+    assert found is not None
+    root = next(iter(found.submodule_search_locations or ()))
+    packages = {name: types.ModuleType(name) for name in ("kubernetes", "kubernetes.client", "kubernetes.utils")}
+    for name, package in packages.items():
+        package.__path__ = [os.path.join(root, *name.split(".")[1:])]
+    sys.modules.update(packages)
+    client: Any = packages["kubernetes.client"]
+    client.Configuration = importlib.import_module("kubernetes.client.configuration").Configuration
+    client.ApiClient = _api_client
+    client.rest = importlib.import_module("kubernetes.client.rest")
+    importlib.import_module("kubernetes.config.kube_config")
+
+
+def _api_client(*arguments: Any, **named: Any) -> Any:
+    """The loader of kubeconfigs needs one for nothing but renewing an OIDC token: the real one, when it comes to that."""
+    _forget()
+    from kubernetes.client import ApiClient
+
+    return ApiClient(*arguments, **named)
+
+
+def _forget() -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] == "kubernetes"]:
+        del sys.modules[name]
 
 
 def _load(configuration: Any, kubeconfig: Path, context: str) -> str:

@@ -32,6 +32,7 @@ class Helm:
             *("upgrade", self.release, str(chart), "--install", "--values", "-", "--reset-values"),
             *("--timeout", f"{timeout:.0f}s", "--history-max", str(history_max), "--hide-notes", "--output", "json"),
             *self._waiting(wait),
+            *self._winning(),
             stdin=values,
         )
 
@@ -40,12 +41,25 @@ class Helm:
             return ("--wait=watcher",) if what == "workloads" else ("--wait=hookOnly",)
         return ("--wait",) if what == "workloads" else ()
 
+    def _winning(self) -> tuple[str, ...]:
+        """Helm 4 applies on the server, where what kubectl changed is a conflict. The release wins, as in 3."""
+        return ("--server-side=true", "--force-conflicts") if self.major >= 4 else ()
+
     def rollback(self, revision: int, *, timeout: float, history_max: int) -> Command:
         """Put a revision back, as a new revision."""
         return self._command(
             *("rollback", self.release, str(revision)),
             *("--timeout", f"{timeout:.0f}s", "--history-max", str(history_max), "--cleanup-on-fail"),
             *(("--wait=hookOnly",) if self.major >= 4 else ()),
+            *self._winning(),
+        )
+
+    def uninstall(self, *, timeout: float) -> Command:
+        """Remove the release and its history; done when its objects are gone."""
+        return self._command(
+            *("uninstall", self.release, "--timeout", f"{timeout:.0f}s", "--cascade", "foreground"),
+            # Helm 4.3's watcher takes what it has not looked at yet for gone (seen on a cluster).
+            "--wait=legacy" if self.major >= 4 else "--wait",
         )
 
     def template(self, chart: Path, values: str) -> Command:

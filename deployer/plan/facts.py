@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from deployer.model import Image, Job, Rendered, Revision
+from deployer.model import Image, Job, Rendered, Revision, Values
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Released:
+    """What the newest revision is made of."""
+
+    values: Values = field(repr=False)  # as they were given to helm, the secret ones included
+    manifest: str = field(repr=False)  # the objects, without hooks
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is true before the first deed."""
 
@@ -26,6 +34,7 @@ class Facts:
     rendered: Rendered = field(default_factory=Rendered)
     job: Job = field(default_factory=lambda: Job("", ""))
     chart: str = ""  # SHA-256 of the chart's files
+    released: Released | None = None  # None where there is no release yet
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

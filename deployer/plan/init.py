@@ -8,6 +8,9 @@ from typing import Literal
 PORT = 8080
 """Where the example listens, and what the chart says in PORT."""
 
+CONTEXT = "service"
+"""The build context where a profile names none."""
+
 Platform = Literal["github", "gitlab"]
 PIPELINES: Mapping[Platform, str] = {"github": ".github/workflows/deploy.yml", "gitlab": ".gitlab-ci.yml"}
 """Where each platform wants its pipeline."""
@@ -136,8 +139,8 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def _base(service: Service, text: str) -> str:
-    text = _once(text, "  repository: web\n", f"  repository: {service.name}\n")
-    text = _once(text, "  context: service\n", f"  context: {service.context}\n")
+    context = "" if service.context == CONTEXT else f"  context: {service.context}\n"
+    text = _once(text, "  repository: web\n", f"  repository: {service.name}\n{context}")
     text = _once(text, "\n  name: web\n", f"\n  name: {service.name}\n")
     if service.registry:
         text = _once(text, "  url: ${REGISTRY_URL}\n", f"  url: ${{REGISTRY_URL:{service.registry}}}\n")

@@ -8,20 +8,12 @@ from typing import Any
 from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.health.verdict import Verdict
-from deployer.mask import MASK
 from deployer.model import Command, Image, Revision, Values
+from deployer.plan.difference import Content, Difference
+from deployer.plan.difference import differences as compared
 from deployer.plan.steps import Pin, Plan, Promotion, Run, Step
 from deployer.plan.up import unbuilt
-from deployer.values.assign import keys
-from deployer.values.difference import Difference
-from deployer.values.difference import differences as compared
-
-IMAGE = ("registry", "repository", "tag", "digest")
-"""What a run says of its image, under `image` in the values."""
-
-_SECRET = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNORECASE)
-"""Names that promise a secret. Helm's record may hold one that no profile names any more."""
-
+from deployer.plan.values import RUN
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
@@ -35,6 +27,7 @@ class Standing:
     registry: str  # the one its profile names: host[:port][/prefix]
     history: tuple[Revision, ...]  # oldest first
     values: Values = field(repr=False)  # helm's record of the newest revision
+    manifest: str = field(repr=False)  # the same
     running: tuple[tuple[str, str], ...]  # of each container of the live pods: image as asked for, digest that runs
     verdict: Verdict | None  # by one look at it now
     headline: str = ""  # what that look saw
@@ -83,20 +76,16 @@ def promotable(found: Standing, sha: str | None = None) -> Image:
 def differences(found: Standing, values: Values, secrets: Iterable[str]) -> tuple[Difference, ...]:
     """What the values of the release here are against those it gets there; the image of a run left out.
 
-    `secrets`: paths in the values that hold one. What only sounds like one is hidden as well.
+    `secrets`: paths in the values that hold one, here or there.
     """
-    known = [tuple(keys(path)) for path in secrets]
-
-    def shown(path: tuple[str, ...], text: str) -> str:
-        secret = any(path[: len(one)] == one for one in known) or any(map(_SECRET.search, path))
-        return MASK if secret else text
-
-    return compared(_settings(found.values), _settings(values), shown)
+    here = Content(found.history[-1].chart, found.manifest, _settings(found.values))
+    return compared(here, replace(here, values=_settings(values)), secrets)
 
 
 def promote(made: Plan, promotion: Promotion, program: str, logins: Sequence[Command], *, copied: bool) -> Plan:
-    """The plan of an `up` that builds nothing as that of a promotion; `copied`: the image goes to another repository.
+    """The plan of an `up` that builds nothing, or has nothing to do, as that of a promotion.
 
+    `copied`: the image goes to another repository.
     `program` is docker, `logins` what it needs to read here and to write there.
     """
     image, target = promotion.image, made.image
@@ -182,7 +171,7 @@ def _image(found: Standing, where: str) -> Image:
     """The image in helm's record."""
     given = found.values.get("image")
     given = given if isinstance(given, Mapping) else {}
-    registry, repository, tag, digest = (str(given.get(key) or "") for key in IMAGE)
+    registry, repository, tag, digest = (str(given.get(key) or "") for key in RUN)
     if not digest:
         raise PreflightError(
             f"{where} was released without a digest, so what runs there cannot be named", hint=_again(found)
@@ -202,7 +191,7 @@ def _same(asked: str, digest: str, image: Image) -> bool:
 def _settings(values: Values) -> dict[str, Any]:
     """Values without what each run says of its image."""
     given = values.get("image")
-    image = {key: value for key, value in given.items() if key not in IMAGE} if isinstance(given, Mapping) else {}
+    image = {key: value for key, value in given.items() if key not in RUN} if isinstance(given, Mapping) else {}
     return {key: value for key, value in values.items() if key != "image"} | ({"image": image} if image else {})
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deployer.errors import ExitCode
+from deployer.health.verdict import Judgement
 from deployer.model import Command, Image, Record, Rendered, Target, Values
-from deployer.values.difference import Difference
+from deployer.plan.difference import Difference
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,21 @@ class Verify:
     stuck: Literal["told", "deleted"] = "told"
 
 
-Deed = Run | Pin | PullSecret | Upgrade | Rollback | Verify
+@dataclass(frozen=True)
+class Abandon:
+    """Put right what a killed run left of a revision, so that helm works on the release again."""
+
+    revision: int
+    status: str  # as it was left: pending-upgrade, …
+    removed: bool  # it is taken out of the history; else marked failed
+
+
+@dataclass(frozen=True)
+class Uninstall:
+    """`helm uninstall`: the release, its history and our record go."""
+
+
+Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify
 
 
 @dataclass(frozen=True)
@@ -69,13 +84,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What is promoted, and what of its configuration is another where it goes."""
+    """What is promoted."""
 
     source: str  # the environment it comes from
     revision: int  # the revision that runs it there
     image: Image  # as it runs there; the digest is the same where it goes
     sha: str = ""  # the commit that it was built from
-    differences: tuple[Difference, ...] = ()  # of the values; secrets as ***
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The newest revision, left as it is: it is what was asked for, and healthy."""
+
+    revision: int
+    judgements: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,5 +113,8 @@ class Plan:
     recovery: tuple[Step, ...] = ()  # after a failed rollout
     previous: int | None = None  # the revision that runs now
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
+    restores: Record = field(default_factory=Record)  # what will be on record of the recovery
     promotion: Promotion | None = None
+    kept: Kept | None = None  # nothing is released
+    differences: tuple[Difference, ...] = ()  # what a rollback changes; the values of both sides of a promotion
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"

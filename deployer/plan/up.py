@@ -1,14 +1,16 @@
 """`deploy up`: from a commit to a judged release."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError
 from deployer.model import Command, Image, Record, Target, Values
-from deployer.plan import rollback
+from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.profile import Profile
+from deployer.values.fingerprint import fingerprint
 
 
 def up(
@@ -20,13 +22,14 @@ def up(
     target: Target,
     values: Values,
     login: Command | None,
+    secrets: Iterable[str] = (),
+    because: tuple[str, ...] = (),
 ) -> Plan:
-    """The plan of an `up`. Raises PreflightError where a guard of the profile says no."""
-    _guard(profile, facts)
-    image, history = facts.image, facts.history
+    """The plan of an `up` that releases. `secrets`: paths of the secret values; `because`: why."""
+    image, history = facts.image, repair.settled(facts.history)
     deployed = current(history)
-    steps: list[Step] = []
-    notes: list[str] = []
+    steps: list[Step] = [*repair.steps(facts.history)]
+    notes = [f"to be released: {one}" for one in because] if deployed else []
     if image.digest:
         notes.append(unbuilt(image))
     else:
@@ -49,11 +52,14 @@ def up(
         previous=deployed.number if deployed else None,
         record=Record(
             verb="up",
+            image=image.reference,
             sha=facts.source.sha if facts.source else "",
             actor=facts.job.actor,
             job=facts.job.url,
+            values=fingerprint(values, secrets),
             chart=facts.chart,
         ),
+        restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
 
@@ -84,12 +90,22 @@ def _build(profile: Profile, facts: Facts, project: Path, login: Command | None)
     ]
 
 
-def _guard(profile: Profile, facts: Facts) -> None:
+def guard(profile: Profile, facts: Facts) -> None:
+    """Raises PreflightError where a guard of the profile says no, whether or not anything is to be released."""
+    for refusal in refusals(profile, facts):
+        raise refusal
+
+
+def refusals(profile: Profile, facts: Facts) -> tuple[PreflightError, ...]:
+    """What the profile's guards have against this run."""
     dirty = facts.source.dirty if facts.source else ()
-    if profile.guards.clean_tree and dirty:
-        raise PreflightError(
+    if not profile.guards.clean_tree or not dirty:
+        return ()
+    return (
+        PreflightError(
             f"the git tree has {len(dirty)} uncommitted change{'s' if len(dirty) > 1 else ''}, "
             "and this environment deploys commits only (guards.cleanTree)",
             detail=dirty[:10],
             hint="commit or stash them",
-        )
+        ),
+    )

@@ -3,19 +3,48 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 from deployer.model import Image, Values
 from deployer.profile import Profile
+from deployer.values import layers as stack
 from deployer.values.assign import assign, keys
+from deployer.values.layers import Layer
 from deployer.values.merge import merge
 
+RUN = ("registry", "repository", "tag", "digest")
+"""What the image of a run says of `image`, whatever the layers below it say."""
 
-def effective(profile: Profile, secrets: Mapping[str, str], assignments: Sequence[str]) -> Values:
-    """The profile's values, then its secrets (path in the values: secret), then each `--set`."""
-    layers = [nest(path, value) for path, value in secrets.items()] + [assign(text) for text in assignments]
-    return reduce(merge, layers, merge({}, profile.values))
+
+def effective(
+    profile: Profile, secrets: Mapping[str, str], assignments: Sequence[str], decrypted: Sequence[Layer] = ()
+) -> Values:
+    """The profile's values (base, environment, value files), then the layers over them, then each `--set`."""
+    return laid(profile.values, over(profile, secrets, decrypted), assigned(assignments))
+
+
+def laid(below: Values, over: Sequence[Layer], assigned: Sequence[Layer]) -> Values:
+    """Values under layers. What the image of a run says (`release`) counts over all but `--set`, so it is left out."""
+    given = stack.merged([stack.everywhere(stack.ENVIRONMENT, below, "the profile"), *over])
+    if isinstance(given.get("image"), Mapping):
+        given["image"] = {key: value for key, value in given["image"].items() if key not in RUN}
+    return stack.merged([stack.everywhere("", given, ""), *assigned])
+
+
+def over(profile: Profile, secrets: Mapping[str, str], decrypted: Sequence[Layer] = ()) -> tuple[Layer, ...]:
+    """The layers over the profile's own: what was decrypted, then secrets by variable (path in the values: secret)."""
+    return (
+        *decrypted,
+        *(
+            stack.hidden(stack.SECRET, nest(path, value), f"variable {profile.secrets.get(path, path)}")
+            for path, value in secrets.items()
+        ),
+    )
+
+
+def assigned(assignments: Sequence[str]) -> tuple[Layer, ...]:
+    """Each `--set` as a layer. Raises UsageError where its form is wrong."""
+    return tuple(stack.everywhere(stack.SET, assign(text), "--set") for text in assignments)
 
 
 def nest(path: str, value: Any) -> dict[str, Any]:

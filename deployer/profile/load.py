@@ -1,9 +1,9 @@
 """environments/base.yaml under environments/<env>.yaml, filled in and checked; all problems at once."""
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,67 +12,121 @@ from pydantic.alias_generators import to_camel
 
 from deployer.errors import UsageError
 from deployer.profile.schema import Profile
-from deployer.values.document import Document, Keys, parse
-from deployer.values.interpolate import interpolate
-from deployer.values.merge import merge
+from deployer.profile.sources import VALUES, Lack, Sources, dotted, nearest, sources
+from deployer.values import layers as stack
+from deployer.values.document import Keys
+from deployer.values.layers import Layer
 
-FOLDER = "environments"
-BASE = "base"
+RESERVED = "kube-"
+"""Namespaces that begin so are Kubernetes' own."""
+
+PRODUCTION = "prod"
+"""The environment that is always protected."""
 
 
-def environments(project: Path) -> tuple[str, ...]:
-    """Names of the environments of a project: its profiles but for the base."""
-    return tuple(sorted(p.stem for p in (project / FOLDER).glob("*.yaml") if p.stem != BASE and "." not in p.stem))
+@dataclass(frozen=True)
+class Read:
+    """An environment as far as it can be read, with everything that is wrong with it."""
+
+    profile: Profile | None  # None where there are problems
+    layers: tuple[Layer, ...]
+    lacks: tuple[Lack, ...]  # variables that are not set
+    problems: tuple[str, ...]  # what the profile's shape does not allow, each with its place
+    refusals: tuple[str, ...]  # a cluster or a namespace that it may not mean
+
+    def checked(self) -> Profile:
+        """The profile, where nothing is wrong with it. Raises UsageError that lists every problem."""
+        if self.lacks:
+            raise _unset(self.lacks)
+        problems = self.problems + self.refusals
+        if problems or self.profile is None:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise UsageError(problems[0] + more, detail=problems[1:])
+        return self.profile
 
 
 def load(project: Path, environment: str, variables: Mapping[str, str]) -> Profile:
     """The profile of an environment. Raises UsageError that lists every problem with file, line and key."""
-    names = environments(project)
-    if environment not in names:
-        raise UsageError(
-            f"unknown environment `{environment}`{nearest(environment, names)}",
-            hint=f"environments here: {', '.join(names)}"
-            if names
-            else f"there is no {FOLDER}/<name>.yaml in {project}; -C names the project folder",
-        )
-    layers = [_read(project, name) for name in (BASE, environment) if (project / FOLDER / f"{name}.yaml").exists()]
-    data: dict[str, Any] = {}
-    for layer in layers:
-        data = merge(data, layer.data)
-    data, missing = interpolate(data, variables, quoted=lambda keys: keys in _owner(layers, keys).quoted)
-    if missing:
-        lines = tuple(f"{_place(layers, keys)}: {_dotted(keys)} needs ${{{name}}}" for keys, name in missing)
-        unset = sorted({name for _, name in missing})
-        raise UsageError(
-            f"variable{'s' if len(unset) > 1 else ''} not set: {', '.join(unset)}",
-            detail=lines,
-            hint="set them in the job or in .env, or give a default: ${NAME:default}",
-        )
+    return read(project, environment, variables).checked()
+
+
+def read(project: Path, environment: str, variables: Mapping[str, str]) -> Read:
+    """All that can be said of an environment, even where variables are missing: what they fill is not judged.
+
+    Raises UsageError for an environment that is not there, and for what is no YAML.
+    """
+    found = sources(project, environment, variables)
+    filled = found.filled({**variables, **{lack.name: STAND_IN for lack in found.lacks}}) if found.lacks else found
+    profile, problems = _validated(filled, frozenset(lack.keys for lack in found.lacks))
+    return Read(profile, found.layers, found.lacks, problems, tuple(_refusals(filled, environment, profile)))
+
+
+STAND_IN = "unset"
+"""What a missing variable is taken for, where only the rest is judged: a name wherever a name is wanted."""
+
+
+def defaults() -> Layer:
+    """What a profile has where no file says anything."""
+    return stack.everywhere(stack.DEFAULT, _defaults(Profile), "the profile's default")
+
+
+def _unset(lacks: tuple[Lack, ...]) -> UsageError:
+    unset = sorted({lack.name for lack in lacks})
+    return UsageError(
+        f"variable{'s' if len(unset) > 1 else ''} not set: {', '.join(unset)}",
+        detail=tuple(map(str, lacks)),
+        hint="set them in the job or in .env, or give a default: ${NAME:default}",
+    )
+
+
+def _validated(found: Sources, unknown: frozenset[Keys]) -> tuple[Profile | None, tuple[str, ...]]:
+    """The profile, or what is wrong with it, but for the key paths whose value nobody knows."""
     # x-…: a team's own notes. A null takes back what the base says; among the values it is helm's to understand.
+    data = stack.merged(found.layers)
     kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
-    data = {key: value if key == "values" else _without_nulls(value) for key, value in kept.items()}
+    data = {key: value if key == VALUES else _without_nulls(value) for key, value in kept.items()}
     try:
-        return Profile.model_validate(data)
+        return Profile.model_validate(data), ()
     except ValidationError as error:
-        problems = tuple(_explain(layers, problem) for problem in error.errors())
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UsageError(problems[0] + more, detail=problems[1:]) from None
+        return None, tuple(_explain(found, one) for one in error.errors() if tuple(one["loc"]) not in unknown)
 
 
-def nearest(word: str, words: Iterator[str] | tuple[str, ...]) -> str:
-    """`; did you mean …?` where a word comes close to one of `words`, else nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
+def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iterator[str]:
+    """Where a profile may not lead, whatever the cluster says."""
+    if profile is None:
+        return
+    target, identity = profile.target, profile.target.identity
+    if environment == PRODUCTION and profile.protected is False:
+        yield f"{found.place(('protected',))}: `{PRODUCTION}` is always protected"
+    if (profile.protected or environment == PRODUCTION) and not (identity.uid or identity.ca_sha256):
+        yield (
+            f"{found.place(('target', 'identity'))}: `{environment}` is protected, so target.identity must pin its "
+            f"cluster by uid or caSha256; `deploy config pin --env {environment}` writes them"
+        )
+    place = found.place(("target", "namespace"))
+    if target.namespace.startswith(RESERVED):
+        yield f"{place}: target.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
+    if target.namespace == "default" and not target.allow_default_namespace:
+        yield (
+            f"{place}: target.namespace is `default`, where everything lands that names no namespace; "
+            "give the release one of its own, or set target.allowDefaultNamespace: true"
+        )
 
 
-def _read(project: Path, name: str) -> Document:
-    path = Path(FOLDER) / f"{name}.yaml"
-    try:
-        return parse(path, (project / path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text") from None
+def _defaults(section: type[BaseModel]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        kind, key = field.annotation, field.alias or name
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found[key] = _defaults(kind)
+        elif not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            if dataclasses.is_dataclass(value):
+                value = {to_camel(one.name): getattr(value, one.name) for one in dataclasses.fields(value)}
+            found[key] = str(value) if isinstance(value, Path) else value
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in found.items() if value is not None
+    }
 
 
 def _without_nulls(data: Any) -> Any:
@@ -81,55 +135,33 @@ def _without_nulls(data: Any) -> Any:
     return {key: _without_nulls(value) for key, value in data.items() if value is not None}
 
 
-def _owner(layers: list[Document], keys: Keys) -> Document:
-    """The layer that a value comes from: the last that has it, or else the one with its nearest ancestor."""
-    while keys:
-        for layer in reversed(layers):
-            if keys in layer.lines:
-                return layer
-        keys = keys[:-1]
-    return layers[-1]
-
-
-def _place(layers: list[Document], keys: Keys) -> str:
-    layer = _owner(layers, keys)
-    line = layer.line(keys)
-    return f"{layer.path}:{line}" if line else str(layer.path)
-
-
-def _dotted(keys: Keys) -> str:
-    return ".".join(map(str, keys))
-
-
-def _explain(layers: list[Document], problem: Any) -> str:
+def _explain(found: Sources, problem: Any) -> str:
     keys: Keys = tuple(problem["loc"])
-    place, dotted = _place(layers, keys), _dotted(keys)
+    place, path = found.place(keys), dotted(keys)
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            section = f" in {_dotted(keys[:-1])}" if keys[:-1] else ""
+            section = f" in {dotted(keys[:-1])}" if keys[:-1] else ""
             return f"{place}: unknown key `{keys[-1]}`{section}{nearest(str(keys[-1]), tuple(_known(keys[:-1])))}"
         case "missing":
-            return f"{place}: `{dotted}` is required and missing"
+            return f"{place}: `{path}` is required and missing"
         case "literal_error":
             allowed = tuple(re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
             wrong = problem["input"]
-            return (
-                f"{place}: {dotted} is `{wrong}`; it must be one of {', '.join(allowed)}{nearest(str(wrong), allowed)}"
-            )
+            return f"{place}: {path} is `{wrong}`; it must be one of {', '.join(allowed)}{nearest(str(wrong), allowed)}"
         case "string_pattern_mismatch" if (
             "a-z0-9" in problem["ctx"]["pattern"] and "_" not in problem["ctx"]["pattern"]
         ):
             return (
-                f"{place}: {dotted} is `{problem['input']}`, which is not a DNS label: "
+                f"{place}: {path} is `{problem['input']}`, which is not a DNS label: "
                 "small letters, digits and hyphens, a letter or digit at both ends"
             )
         case "value_error":
-            return f"{place}: {dotted}: {problem['ctx']['error']}"
+            return f"{place}: {path}: {problem['ctx']['error']}"
         case _:
             message = problem["msg"].removeprefix("Input ").replace("Input ", "it ")
             shown = problem["input"]
             value = f" is `{shown}`" if isinstance(shown, str | int | float | bool) else ""
-            return f"{place}: {dotted}{value}: {message}"
+            return f"{place}: {path}{value}: {message}"
 
 
 def _known(keys: Keys) -> Iterator[str]:

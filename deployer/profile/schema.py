@@ -26,9 +26,15 @@ def seconds(value: Any) -> Any:
     return int(match["h"] or 0) * 3600 + int(match["m"] or 0) * 60 + int(match["s"] or 0)
 
 
+def fingerprint(value: Any) -> Any:
+    """A SHA-256 as `AB:CD:…`, as openssl prints it, or with `sha256:` before it; all as plain hex."""
+    return value.lower().removeprefix("sha256:").replace(":", "") if isinstance(value, str) else value
+
+
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
+Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
@@ -42,7 +48,7 @@ class Identity(_Section):
     """Which cluster the context must lead to. What is given must match; context names prove nothing."""
 
     server: str | None = Field(None, description="URL of the API server, as in the kubeconfig")
-    ca_sha256: str | None = Field(None, description="SHA-256 fingerprint of the cluster's CA certificate, hex")
+    ca_sha256: Fingerprint | None = Field(None, description="SHA-256 fingerprint of the cluster's CA certificate, hex")
     uid: str | None = Field(None, description="uid of the namespace kube-system")
 
 
@@ -51,7 +57,8 @@ class Target(_Section):
 
     kubeconfig: str = Field("~/.kube/config", description="kubeconfig file; relative to the folder of the profiles")
     context: str = Field(description="context in the kubeconfig; the current context is never used")
-    namespace: DnsLabel = Field(description="namespace of the release; it must exist")
+    namespace: DnsLabel = Field(description="namespace of the release; it must exist; never kube-…")
+    allow_default_namespace: bool = Field(False, description="let the release live in the namespace `default`")
     identity: Identity = Field(Identity(), description="which cluster this must be")
 
 
@@ -112,6 +119,18 @@ class Guards(_Section):
     """What must be true before anything is touched."""
 
     clean_tree: bool = Field(False, description="refuse a git tree with uncommitted changes")
+    down: Literal["allow", "refuse"] | None = Field(
+        None, description="whether `deploy down` may remove the release; where nothing is said, not in prod"
+    )
+
+
+class Lock(_Section):
+    """One deploy of a release at a time."""
+
+    wait: Duration = Field(600, description="in CI: how long another deploy of the release is waited for")
+    ttl: Duration = Field(
+        30, ge=5, description="how long a run may give no sign of life before its lease is taken over"
+    )
 
 
 class Tools(_Section):
@@ -119,20 +138,31 @@ class Tools(_Section):
 
     helm: str = Field("helm", description="helm 3 or 4: a name on PATH, or a path")
     docker: str = Field("docker", description="the docker CLI: a name on PATH, or a path")
+    sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
 class Profile(_Section):
     """One environment, all layers merged and filled in."""
 
     target: Target
+    protected: bool | None = Field(
+        None, description="target.identity must pin the cluster by uid or caSha256; always so in `prod`"
+    )
     registry: Registry
     image: ImageSettings
     release: Release
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
+    lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(
         default_factory=dict, description="path in the values: variable of the job or .env that holds the secret"
+    )
+    value_files: tuple[str, ...] = Field(
+        (), description="files of Helm values over `values:`, relative to the project folder, the last one strongest"
+    )
+    secret_files: tuple[Path, ...] = Field(
+        (), description="more files that sops encrypted, over environments/<env>.secrets.yaml, the last one on top"
     )
     values: dict[str, Any] = Field(default_factory=dict, description="Helm values of the chart")

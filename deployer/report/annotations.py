@@ -1,6 +1,6 @@
 """A failure where CI shows it first: as an annotation of the run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from deployer.result import Result
 
@@ -14,6 +14,12 @@ def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
     title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
     yield f"::error title={title}::{_escaped(chr(10).join(said))}"
     yield from (f"::warning title={title}::{_escaped(warning)}" for warning in result.warnings)
+
+
+def masks(secrets: Iterable[str], environ: Mapping[str, str]) -> Iterator[str]:
+    """What tells GitHub Actions to hide each line of the secrets in the job's log; nothing elsewhere."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        yield from (f"::add-mask::{_escaped(one)}" for one in sorted(secrets) if len(one.splitlines()) == 1)
 
 
 def _escaped(text: str) -> str:

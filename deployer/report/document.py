@@ -3,16 +3,24 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployError, ExitCode
+from deployer.lock import Holder
+from deployer.mask import MASK
+from deployer.model import Revision
+from deployer.plan.figures import Figures
 from deployer.plan.init import Service
+from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
 from deployer.scaffold import Written
+from deployer.sops import Checked
 from deployer.status import Status
+from deployer.values.layers import Leaf, Origin
 
 SCHEMA = "deploy/v1"
 
@@ -40,6 +48,7 @@ def result(found: Result) -> dict[str, Any]:
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
         **_promotion(plan),
+        "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
@@ -60,6 +69,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "release": {"name": made.release, "namespace": made.target.namespace, "context": made.target.context},
         "image": {"reference": made.image.reference, "tag": made.image.tag} if made.image else None,
         **_promotion(made),
+        "differences": [dataclasses.asdict(one) for one in made.differences],
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "notes": list(made.notes),
@@ -78,6 +88,20 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
         "hint": problem.hint,
         "detail": list(problem.detail),
         "changed": False,
+    }
+
+
+def unlock(environment: str, message: str, held: Holder | None, taken: bool) -> dict[str, Any]:
+    """A lease that was taken away, or nobody's."""
+    return {
+        "schema": SCHEMA,
+        "verb": "unlock",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "message": message,
+        "changed": taken,
+        "holder": dataclasses.asdict(held) if held else None,
     }
 
 
@@ -129,13 +153,114 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "context": one.context,
                 "namespace": one.namespace,
                 "release": one.release,
+                "wanted": dataclasses.asdict(one.wanted),
                 "revision": dataclasses.asdict(one.revision) if one.revision else None,
                 "verdict": one.verdict,
                 "workloads": [_judgement(judgement) for judgement in one.judgements],
                 "running": [dataclasses.asdict(running) for running in one.running],
+                "drift": [dataclasses.asdict(drift) for drift in one.drift],
+                "unreadable": list(one.unreadable),
+                "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
             }
             for name, one in found
         ],
+    }
+
+
+def settings(environment: str, found: Sequence[Leaf]) -> dict[str, Any]:
+    """Everything that is set in an environment, with where it comes from."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {
+        "schema": SCHEMA,
+        "verb": "config show",
+        "environment": environment,
+        **outcome,
+        "settings": [{"key": shown(leaf.keys), **_leaf(leaf)} for leaf in found],
+    }
+
+
+def findings(environments: Sequence[str], found: Sequence[Finding], code: ExitCode) -> dict[str, Any]:
+    """What is wrong with the environments."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config check",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": list(environments),
+        "findings": [dataclasses.asdict(one) for one in found],
+    }
+
+
+def differences(left: str, right: str, found: Sequence[Difference]) -> dict[str, Any]:
+    """What two environments have differently; null where one does not have it."""
+    return {
+        "schema": SCHEMA,
+        "verb": "config diff",
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "environments": [left, right],
+        "differences": [
+            {"key": shown(one.keys), left: one.left and _leaf(one.left), right: one.right and _leaf(one.right)}
+            for one in found
+        ],
+    }
+
+
+def sealed(verb: str, environment: str, files: Sequence[Path], *, changed: bool) -> dict[str, Any]:
+    """Encrypted files that were written, or left as they were."""
+    return {
+        "schema": SCHEMA,
+        "verb": verb,
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "changed": changed,
+        "files": [{"file": str(file)} for file in files],
+    }
+
+
+def checked(environment: str | None, found: Sequence[Checked], code: ExitCode) -> dict[str, Any]:
+    """Encrypted files, and what is wrong with each."""
+    return {
+        "schema": SCHEMA,
+        "verb": "secrets check",
+        "environment": environment,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "files": [
+            {
+                "file": str(one.path),
+                "recipients": list(one.recipients),
+                "problems": [{"message": bad.message, "hint": bad.hint} for bad in one.problems],
+            }
+            for one in found
+        ],
+    }
+
+
+def written(verb: str, environment: str | None, file: str, changed: bool) -> dict[str, Any]:
+    """A file that was written, or was as it should be."""
+    outcome = {"outcome": ExitCode.OK.name.lower(), "exitCode": int(ExitCode.OK)}
+    return {"schema": SCHEMA, "verb": verb, "environment": environment, **outcome, "file": file, "changed": changed}
+
+
+def history(
+    environment: str, release: tuple[str, str, str], revisions: Sequence[Revision], counted: Figures
+) -> dict[str, Any]:
+    """The revisions, oldest first; `release`: name, namespace, context."""
+    name, namespace, context = release
+    return {
+        "schema": SCHEMA,
+        "verb": "history",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "release": {"name": name, "namespace": namespace, "context": context},
+        "revisions": [
+            dataclasses.asdict(one) | {"rollbackTo": one.origin if one.origin != one.number else None}
+            for one in revisions
+        ],
+        "figures": {_camel(key): value for key, value in dataclasses.asdict(counted).items()},
     }
 
 
@@ -158,6 +283,24 @@ def _promotion(made: Plan) -> dict[str, Any]:
             "revision": found.revision,
             "image": found.image.reference,
             "sha": found.sha,
-            "differences": [dataclasses.asdict(one) for one in found.differences],
         }
     }
+
+
+def _leaf(leaf: Leaf) -> dict[str, Any]:
+    return {**_origin(leaf.origin), "overrode": [_origin(one) for one in leaf.overrode]}
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {
+        "value": MASK if origin.secret else origin.value,
+        "layer": origin.layer,
+        "place": origin.place,
+        "variables": [{"name": one.name, "default": one.defaulted} for one in origin.variables],
+        "secret": origin.secret,
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.title, rest))

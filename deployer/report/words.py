@@ -1,14 +1,18 @@
 """Sentences that every form of output shares. No colour here: words must do without it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from deployer.errors import DeployError
 from deployer.health.verdict import Judgement
+from deployer.lock import Holder
+from deployer.plan.difference import Difference
+from deployer.plan.drift import Drift
 from deployer.plan.init import Service
-from deployer.plan.steps import Deed, Pin, Plan, Promotion, PullSecret, Rollback, Run, Upgrade, Verify
+from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
 from deployer.scaffold import Written
-from deployer.status import Status
+from deployer.sops import Checked
 
 
 def seconds(value: float) -> str:
@@ -41,22 +45,31 @@ def plan(made: Plan) -> Iterator[str]:
     where = f"{made.release} in {made.target.namespace} (context {made.target.context})"
     yield f"plan: {made.verb} {made.environment}: {where}"
     yield from (f"  {note}" for note in made.notes)
-    if made.promotion:
-        yield from (f"  {line}" for line in differences(made.promotion, made.environment))
+    yield from (f"  {difference(one)}" for one in made.differences)
     yield from (f"  would {deed(step.deed, made)}" for step in made.steps)
     for step in made.recovery[:1]:
         yield f"  if the rollout fails, would {deed(step.deed, made)}"
     yield "nothing was touched"
 
 
-def differences(promotion: Promotion, environment: str) -> Iterator[str]:
-    """What of the configuration is another where it goes."""
-    if not promotion.differences:
-        yield f"no value differs between {promotion.source} and {environment}"
-        return
-    yield f"values that differ, {promotion.source} → {environment}:"
-    for one in promotion.differences:
-        yield f"  {one.path}: {one.before or '(not set)'} → {one.after or '(not set)'}"
+def difference(one: Difference) -> str:
+    """`image of deployment/web, container web: r/web:2 → r/web:1`."""
+    before, after = ("(none)" if text is None else text or "(empty)" for text in (one.before, one.after))
+    return f"{one.what}: differs" if before == after else f"{one.what}: {before} → {after}"
+
+
+def changes(made: Plan) -> Iterator[str]:
+    """What a rollback or a promotion changes, for who is asked."""
+    same = (
+        f"the values are those of {made.promotion.source}"
+        if made.promotion
+        else "chart, images and values are the same"
+    )
+    yield f"{made.release} in {made.target.namespace} (context {made.target.context}): {made.notes[0]}"
+    yield from (f"  {difference(one)}" for one in made.differences)
+    if not made.differences:
+        yield f"  {same}"
+    yield from (f"  {note}" for note in made.notes[1:])
 
 
 def deed(done: Deed, made: Plan) -> str:
@@ -68,6 +81,11 @@ def deed(done: Deed, made: Plan) -> str:
             return f"ask the registry for the digest of {image.tagged}"
         case PullSecret(name):
             return f"create or refresh the pull secret {name}"
+        case Abandon(revision, status, removed):
+            how = "take revision {} out of the history" if removed else "mark revision {} failed"
+            return f"{how.format(revision)}, if a killed run left it {status}"
+        case Uninstall():
+            return f"remove the release {made.release} and its history"
         case Upgrade():
             before = f"over revision {made.previous}" if made.previous else "as the first revision"
             return f"release {made.image.reference if made.image else made.release} {before}"
@@ -77,18 +95,56 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
 
 
-def status(found: Status) -> Iterator[str]:
-    """One environment."""
-    where = f"{found.release} in {found.namespace} (context {found.context})"
-    if found.revision is None:
-        yield f"nothing released: {where}"
-        return
-    revision = found.revision
-    yield f"{found.verdict}: {where}, revision {revision.number} {revision.status}, {revision.updated[:19]}"
-    for judged in found.judgements:
-        yield f"  {judgement(judged)}"
-    for running in found.running:
-        yield f"  {running.pods} × {running.image}" + ("" if running.digest else " (not running)")
+def drift(one: Drift) -> str:
+    """One field that is not as the release says."""
+    if not one.field:
+        return f"{one.object} is missing"
+    place = f"{one.object} {one.field}"
+    if one.found is None:
+        return f"{place} is gone, and should be {one.wanted or 'empty'}"
+    if one.found == "differs":
+        return f"{place} differs"
+    if one.wanted is None:
+        return f"{place} was added: {one.found or 'empty'}"
+    return f"{place} is {one.found or 'empty'}, and should be {one.wanted or 'empty'}"
+
+
+def holder(held: Holder, silent: float | None) -> str:
+    """Who holds a lease, and whether it seems to be alive."""
+    sign = "" if silent is None else f", last sign of life {seconds(silent)} ago"
+    return f"{held}{sign}"
+
+
+def unlocked(what: str, held: Holder | None, taken: bool) -> str:
+    """What `deploy unlock` has done."""
+    if held is None:
+        return f"nobody holds {what}"
+    if not taken:
+        return f"{what} was given back meanwhile"
+    return f"{what} is free; {held.actor or 'somebody'} held it since {held.since}"
+
+
+def checked(found: Sequence[Checked]) -> Iterator[str]:
+    """Encrypted files, and what is wrong with each."""
+    if not found:
+        yield "nothing is encrypted here"
+    for one in found:
+        count = len(one.recipients)
+        yield f"{'✗' if one.problems else '✓'} {one.path}  {count} recipient{'' if count == 1 else 's'}"
+        for problem in one.problems:
+            yield f"    {problem.message.removeprefix(f'{one.path}: ')}"
+            if problem.hint:
+                yield f"    hint: {problem.hint}"
+
+
+def rotated(files: Sequence[Path]) -> Iterator[str]:
+    """Files that were encrypted anew."""
+    yield from (f"{file} is encrypted anew" for file in files)
+    yield (
+        "hint: commit it; who was a recipient before knows the old values, so change these too"
+        if files
+        else ("nothing is encrypted here")
+    )
 
 
 def init(service: Service, done: Written) -> Iterator[str]:

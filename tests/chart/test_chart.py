@@ -242,6 +242,37 @@ def test_a_change_of_configuration_rolls_the_pods(helm: Helm, part: str, way: st
     assert {name for name in before if before[name] != after[name]} == {part}
 
 
+def test_what_is_the_same_text_rolls_nothing(helm: Helm) -> None:
+    one = {"config": {"data": {"A": "1", "B": "true"}}, "secret": {"data": {"A": 8080}, "files": {"a": "x"}}}
+    other = {
+        "config": {"data": {"A": 1, "B": True, "GONE": None}, "files": {"gone": None}},
+        "secret": {"data": {"A": "8080"}},
+    }
+    assert checksums(helm.render(one)) == checksums(helm.render(one, other))
+    assert not checksums(helm.render({"config": {"data": {"GONE": None}}, "secret": {"files": {"gone": None}}}))
+
+
+def test_a_change_rolls_no_pod_that_does_not_read_it(helm: Helm) -> None:
+    """redis reads its own password alone; the service reads redis's, unless it is told another one."""
+    values = [REDIS, {"config": {"data": {"A": "1"}}, "secret": {"files": {"a": "1"}}}]
+    before, after = (
+        helm.render(*values, more)
+        for more in ({}, {"config": {"data": {"A": "2"}}, "secret": {"files": {"a": "2"}}, "env": {"X": "y"}})
+    )
+    assert before.template != after.template
+    redis = [rendered.one("Deployment", "web-redis")["spec"]["template"] for rendered in (before, after)]
+    assert redis[0] == redis[1]
+    own = {"env": {"REDIS_PASSWORD": None}}
+    other = {"redis": {"password": "other"}}
+    assert helm.render(*values, own).template == helm.render(*values, own, other).template
+
+
+def test_command_and_arguments_are_the_profiles(helm: Helm) -> None:
+    assert not {"command", "args"} & helm.render().container.keys()
+    container = helm.render({"command": ["/web", "serve"], "args": ["--port", "$(PORT)"]}).container
+    assert (container["command"], container["args"]) == (["/web", "serve"], ["--port", "$(PORT)"])
+
+
 def test_nothing_else_changes_the_checksums(helm: Helm) -> None:
     both = {"config": {"data": {"A": "1"}}, "secret": {"files": {"a": "1"}}}
     other = {"image": {"tag": "v2"}, "commonLabels": {"team": "shop"}, "config": {"mountPath": "/else"}}

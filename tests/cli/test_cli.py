@@ -14,7 +14,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "promote", "status", "rollback", "verify", "doctor", "init")
+VERBS = ("up", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +131,6 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
     [
         (["up", "--env", "stag"], "error: unknown environment `stag`"),
         (["promote", "--from", "dev", "--to", "dev", "--yes"], "error: --from and --to are both dev"),
-        (["promote", "--from", "dev", "--to", "prod"], "error: promote asks before it does anything"),
         (["promote", "--from", "stag", "--to", "dev", "--yes"], "error: stag: unknown environment `stag`"),
         (["rollback", "--env", "stag"], "error: unknown environment `stag`"),
         (["doctor", "--env", "stag"], "error: unknown environment `stag`"),
@@ -180,8 +179,46 @@ def test_status_tells_of_every_environment(project: Path, capsys: pytest.Capture
     assert "unknown key `what`" in found[0]["error"] + "".join(found[0]["detail"])
     assert run(["status", "-C", str(project)]) == 3
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("bad        error: ")
-    assert any(line.startswith("dev        error: ") for line in lines)
+    assert lines[0].startswith("ENVIRONMENT  HEALTH")
+    assert [line.split()[:2] for line in lines[1:3]] == [["bad", "error"], ["dev", "error"]]
+    assert any(line.startswith("bad: error: ") for line in lines[3:])
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_status_of_one_environment_that_cannot_be_asked(
+    output: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status", "-C", str(project), "--env", "dev", "--fail-on-drift", "-o", output]) == 3
+    assert "there is no kubeconfig" in capsys.readouterr().out
+
+
+def test_watching_is_for_people(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "-C", str(project), "--watch", "-o", "json"]) == 2
+    assert "--watch is for people" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_watching_says_what_changes_until_it_is_stopped(
+    number: signal.Signals,
+    code: int,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+
+    def wait(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("deployer.cli.status.time.sleep", wait)
+    assert run(["status", "-C", str(project), "--watch"]) == code
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert len(told.out.splitlines()) == 1, "it said the same three times"
+    assert "dev: error: there is no kubeconfig" in told.out
 
 
 def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,12 +226,12 @@ def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines if not line.startswith(" ")] == [
         ["✗", "image"],
+        ["✗", "cluster"],
+        ["✗", "release"],
         ["✗", "docker"],
         ["✗", "helm"],
-        ["✗", "cluster"],
         ["✗", "chart"],
         ["✗", "permissions"],
-        ["✗", "release"],
     ]
     assert "✗ helm         `./no-helm` is not installed or not on PATH" in lines
     assert "✗ chart        not checked: needs helm" in lines
@@ -244,8 +281,8 @@ def test_a_bug_of_ours_shows_no_traceback(
     assert "Traceback" not in told
     assert "s3cret" not in told
     monkeypatch.setenv("DEPLOY_DEBUG", "1")
-    with pytest.raises(ZeroDivisionError):
-        run(["up", "--env", "dev", "-C", str(project)])
+    assert run(["up", "--env", "dev", "-C", str(project)]) == 1
+    assert 'raise ZeroDivisionError("with a s3cret in it")' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

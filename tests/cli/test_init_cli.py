@@ -61,6 +61,34 @@ def test_what_it_writes_is_read_again(repository: Path, ci: str, capsys: pytest.
         assert (repository / profile.release.chart / "Chart.yaml").is_file()
 
 
+@pytest.mark.parametrize("flags", [(), ("--port", "9000", "--health", "/up"), ("--registry", "r.example.com/a")])
+def test_config_check_has_nothing_against_it(
+    repository: Path, flags: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helm = repository.parent / "helm"
+    helm.write_text('#!/bin/sh\n[ "$1" = version ] && echo v4.3.0 && exit\nexec cat > /dev/null\n')
+    helm.chmod(0o755)
+    for name, value in {**KNOWN, "DEPLOY_HELM": str(helm)}.items():
+        monkeypatch.setenv(name, value)
+    assert init(repository, "--ci", "github", *flags) == 0
+    capsys.readouterr()
+    assert run(["config", "check", "-C", str(repository), "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["environments"] == ["dev", "prod", "test"]
+    assert [one for one in found["findings"] if one["severity"] != "note"] == []
+
+
+def test_the_schema_that_the_profiles_name_is_there(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init(repository, "--ci", "github") == 0
+    for file in (repository / "environments").glob("*.yaml"):
+        named = re.match(r"# yaml-language-server: \$schema=(.+)\n", file.read_text())
+        assert named, file
+        assert (file.parent / named[1]).is_file()
+    capsys.readouterr()
+    assert run(["config", "schema", "-C", str(repository)]) == 0
+    assert "schema.json is up to date" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("ci", "schema", "file"),
     [

@@ -20,6 +20,7 @@ def upgrade(major: int, wait: str) -> Command:
     return of(major).upgrade(CHART, "a: 1\n", timeout=300.0, history_max=10, wait=wait)
 
 
+WINS = ("--server-side=true", "--force-conflicts")
 UPGRADE = (
     *("helm", "upgrade", "web", "/p/chart", "--install", "--values", "-", "--reset-values"),
     *("--timeout", "300s", "--history-max", "10", "--hide-notes", "--output", "json"),
@@ -30,20 +31,28 @@ UPGRADE = (
     ("major", "wait", "more"),
     [
         (3, "hooks", ()),
-        (4, "hooks", ("--wait=hookOnly",)),
+        (4, "hooks", ("--wait=hookOnly", *WINS)),
         (3, "workloads", ("--wait",)),
-        (4, "workloads", ("--wait=watcher",)),
+        (4, "workloads", ("--wait=watcher", *WINS)),
     ],
 )
 def test_upgrade(major: int, wait: str, more: tuple[str, ...]) -> None:
     assert upgrade(major, wait) == Command((*UPGRADE, *more, *WHERE), stdin="a: 1\n")
 
 
-@pytest.mark.parametrize(("major", "more"), [(3, ()), (4, ("--wait=hookOnly",))])
+@pytest.mark.parametrize(("major", "more"), [(3, ()), (4, ("--wait=hookOnly", *WINS))])
 def test_rollback(major: int, more: tuple[str, ...]) -> None:
     assert of(major).rollback(7, timeout=90, history_max=5).argv == (
         *("helm", "rollback", "web", "7", "--timeout", "90s", "--history-max", "5", "--cleanup-on-fail"),
         *more,
+        *WHERE,
+    )
+
+
+@pytest.mark.parametrize(("major", "wait"), [(3, "--wait"), (4, "--wait=legacy")])
+def test_uninstall(major: int, wait: str) -> None:
+    assert of(major).uninstall(timeout=90).argv == (
+        *("helm", "uninstall", "web", "--timeout", "90s", "--cascade", "foreground", wait),
         *WHERE,
     )
 

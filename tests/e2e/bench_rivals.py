@@ -57,7 +57,7 @@ def test_rivals(fault: Project, capfd: pytest.CaptureFixture[str]) -> None:
         took = time.monotonic() - began
         said = (theirs.stderr.strip().splitlines() or ["success"])[-1][:60]
         rows.append((name, mine, ours.json["message"].partition(": ")[2][:70], took, said))
-        assert fault.deploy("rollback", "--env", "dev").code == 0
+        assert fault.deploy("rollback", "--env", "dev", "--yes").code == 0
     with capfd.disabled():
         print(f"\n{'fault':<20}{'deploy':>9}{'helm':>9}{'ratio':>8}   what each says")
         for name, mine, words, took, said in rows:

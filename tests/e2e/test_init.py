@@ -61,6 +61,9 @@ def test_from_nothing_to_healthy(orders: Project) -> None:
             chart, name = orders.folder / "chart", f"environments/{environment}.yaml"
             assert (orders.folder / name).is_file()
             run(helm, "template", "orders", chart, "--values", "-", stdin=values, env=orders.environ)
+    check = orders.deploy("config", "check", "--output", "json")
+    assert check.code == 0, check
+    assert {one["severity"] for one in check.json["findings"]} <= {"note"}, check
     doctor = orders.deploy("doctor", "--env", "test", "--output", "json")
     assert doctor.code == 0, doctor
     up = orders.deploy("up", "--env", "dev", "--output", "json")

@@ -49,7 +49,7 @@ CASES = [
     ),
     pytest.param(
         2,
-        ["environments/dev.yaml:2: unknown key `contxt` in target; did you mean `context`?"],
+        ["environments/dev.yaml:3: unknown key `contxt` in target; did you mean `context`?"],
         edit(DEV, "context:", "contxt:"),
         {},
         "dev",
@@ -57,7 +57,7 @@ CASES = [
     ),
     pytest.param(
         2,
-        ["environments/dev.yaml:6: image.tag is `brunch`", "did you mean `branch`?"],
+        ["environments/dev.yaml:7: image.tag is `brunch`", "did you mean `branch`?"],
         edit(DEV, "tag: branch", "tag: brunch"),
         {},
         "dev",
@@ -65,7 +65,7 @@ CASES = [
     ),
     pytest.param(
         2,
-        ["environments/dev.yaml:9: rollback.automatic", "boolean"],
+        ["environments/dev.yaml:10: rollback.automatic", "boolean"],
         edit(DEV, "automatic: false", "automatic: sometimes"),
         {},
         "dev",
@@ -73,7 +73,7 @@ CASES = [
     ),
     pytest.param(
         2,
-        ["variable not set: REGISTRY_URL", "environments/base.yaml:8: registry.url needs ${REGISTRY_URL}"],
+        ["variable not set: REGISTRY_URL", "environments/base.yaml:9: registry.url needs ${REGISTRY_URL}"],
         None,
         {"REGISTRY_URL": None},
         "dev",
@@ -162,9 +162,9 @@ CASES = [
     ),
     pytest.param(
         3,
-        ["no permission in namespace kube-public", "create secrets"],
+        ["no permission in namespace test", "create secrets"],
         None,
-        {"DEV_NAMESPACE": "kube-public"},
+        {"DEV_NAMESPACE": "test"},
         "dev",
         id="no permission",
     ),

@@ -17,7 +17,7 @@ HELMS = ["helm", "helm3"]
 def test_every_environment_with_both_helms(
     project: Project, environment: str, replicas: int, memory: str, helm: str
 ) -> None:
-    project.git("tag", "v1.0.0")
+    project.git("tag", f"v1.0.0-{project.namespace}")  # the registry is shared: another run must not move the tag
     environ = {"DEPLOY_HELM": helm}
     first = project.deploy("up", "--env", environment, "--output", "json", environ=environ)
     assert first.code == 0, first
@@ -33,7 +33,13 @@ def test_every_environment_with_both_helms(
     assert answer["environment"] == environment
     assert answer["version"] == image["tag"]
 
-    again = project.deploy("up", "--env", environment, "--output", "json", environ=environ)
+    same = project.deploy("up", "--env", environment, "--output", "json", environ=environ)
+    assert same.code == 0, same
+    assert same.json["changed"] is False
+    assert "is unchanged: healthy at revision 1" in same.json["message"]
+    assert same.json["image"] == image
+
+    again = project.deploy("up", "--env", environment, "--force", "--output", "json", environ=environ)
     assert again.code == 0, again
     assert "build" not in [stage["name"] for stage in again.json["stages"]]
     assert "not built" in again.err

@@ -2,30 +2,21 @@
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
 from conftest import Project, kubectl
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
 CRASH = ("--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1")
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Await a condition."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.1)
-
-
 def test_rollback_goes_to_the_last_good_revision(fault: Project) -> None:
     assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
     assert fault.deploy("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2").code == 0
     assert fault.answer().strip() == "v2"
-    back = fault.deploy("rollback", "--env", "dev", "-o", "json")
+    back = fault.deploy("rollback", "--env", "dev", "--yes", "-o", "json")
     assert back.code == 0, back
     assert back.json["release"]["revision"] == 3
     assert fault.answer().strip() == "v1"
@@ -49,6 +40,80 @@ def test_rollback_without_anything_to_go_back_to(fault: Project) -> None:
     assert "has no revision 9" in unknown.err
 
 
+def test_rollback_shows_what_changes_and_asks(fault: Project) -> None:
+    fault.profile("dev", secrets={"secret.data.WORD": "WORD"})
+    fault.environ["WORD"] = "hush-hush"
+    assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
+    fault.environ["WORD"] = "new-and-quiet"
+    assert fault.deploy("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2").code == 0
+    asked = fault.deploy("rollback", "--env", "dev", "-o", "json")
+    assert asked.code == 2, asked
+    assert asked.json["hint"] == "--yes goes on without asking"
+    for line in (
+        "revision 2 → what revision 1 was",
+        "values: env.VERSION: v2 → v1",
+        "values: secret.data.WORD: differs",
+        "image of deployment/web, container web: ",
+    ):
+        assert line in asked.err, asked
+    shown = fault.deploy("rollback", "--env", "dev", "--dry-run", "-o", "json")
+    assert shown.code == 0, shown
+    assert {"what": "values: env.VERSION", "before": "v2", "after": "v1"} in shown.json["differences"]
+    assert "hush-hush" not in asked.err + asked.out + shown.out + shown.err
+    assert "new-and-quiet" not in asked.err + asked.out + shown.out + shown.err
+    assert [
+        item["metadata"]["annotations"]["deployment.kubernetes.io/revision"] for item in fault.objects("deploy")
+    ] == ["2"]
+
+    fault.profile("dev", rollback={"automatic": False})
+    failed = fault.deploy("up", "--env", "dev", "--tag", "v1", *CRASH)
+    assert failed.code == 5, failed
+    assert fault.deploy("rollback", "--env", "dev", "--yes", "--timeout", "60s").code == 0
+    refused = fault.deploy("rollback", "--env", "dev", "--to", "3", "--yes")
+    assert refused.code == 3, refused
+    assert "revision 3 of web was judged failed: " in refused.err
+    already = fault.deploy("rollback", "--env", "dev", "--to", "2", "--yes")
+    assert already.code == 3, already
+    assert "is what revision 4 is already" in already.err
+    forced = fault.deploy("rollback", "--env", "dev", "--to", "3", "--force", "--yes")
+    assert forced.code == 5, forced
+
+
+def test_history_tells_who_what_when_and_how_often(fault: Project) -> None:
+    fault.environ |= {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": "ann",
+        "GITHUB_SERVER_URL": "https://ci.example",
+        "GITHUB_REPOSITORY": "shop/web",
+        "GITHUB_RUN_ID": "7",
+    }
+    empty = fault.deploy("history", "--env", "dev", "-o", "json")
+    assert (empty.code, empty.json["revisions"], empty.json["figures"]["revisions"]) == (0, [], 0)
+    assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
+    assert fault.deploy("up", "--env", "dev", "--tag", "v1", *CRASH).code == 5
+    found = fault.deploy("history", "--env", "dev", "-o", "json")
+    assert found.code == 0, found
+    first, second, third = found.json["revisions"]
+    assert [one["verdict"] for one in (first, second, third)] == ["healthy", "failed", "healthy"]
+    assert third["rollbackTo"] == 1
+    assert third["record"]["verb"] == "rollback"
+    assert first["record"]["image"] == third["record"]["image"]
+    assert "exit" in second["record"]["cause"]
+    assert first["record"]["actor"] == "ann"
+    assert first["record"]["job"] == "https://ci.example/shop/web/actions/runs/7"
+    assert first["record"]["sha"] == fault.git("rev-parse", "HEAD").strip()
+    assert first["record"]["seconds"] > 0
+    figures = found.json["figures"]
+    assert (figures["deploys"], figures["failed"], figures["recoveries"]) == (2, 1, 1)
+    assert 0 < figures["secondsToRecover"] < 300
+    text = fault.deploy("history", "--env", "dev", "--limit", "1")
+    assert text.code == 0, text
+    lines = [line.split() for line in text.out.splitlines()]
+    assert lines[2][:3] == ["3", "healthy", "deployed"]
+    assert lines[3] == ["rollback", "to", "1"]
+    assert "over 3 revisions that helm keeps" in text.out
+
+
 def test_a_first_install_that_fails_is_left_in_place(fault: Project) -> None:
     failed = fault.deploy("up", "--env", "dev", "--tag", "v1", *CRASH)
     assert failed.code == 5, failed
@@ -67,14 +132,37 @@ def test_without_automatic_rollback_the_failed_pods_stay(fault: Project) -> None
     assert failed.code == 5, failed
     assert "`deploy rollback --env dev` puts the last good back" in failed.out
     assert fault.answer().strip() == "v1"
-    assert fault.deploy("rollback", "--env", "dev").code == 0
+    assert fault.deploy("rollback", "--env", "dev", "--yes").code == 0
 
 
 def test_status_of_all_environments(fault: Project) -> None:
     assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
     status = fault.deploy("status")
     assert status.code == 0, status
-    assert [line.split()[0] for line in status.out.splitlines() if not line.startswith(" ")] == ["dev", "prod", "test"]
+    rows = [line.split() for line in status.out.splitlines()]
+    assert [row[:2] for row in rows] == [
+        ["ENVIRONMENT", "HEALTH"],
+        ["dev", "healthy"],
+        ["prod", "healthy"],
+        ["test", "healthy"],
+    ]
+
+
+def test_watching_tells_what_changes_until_ctrl_c(fault: Project) -> None:
+    process = fault.start("status", "--env", "dev", "--watch")
+    try:
+        assert process.stdout
+        assert "dev: nothing released" in process.stdout.readline()
+        assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
+        for line in process.stdout:
+            if "dev: healthy, revision 1" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, (out, err)
+    assert err == ""
 
 
 def test_verify_needs_no_profile(fault: Project, kubeconfig: str) -> None:

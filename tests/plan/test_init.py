@@ -35,7 +35,7 @@ def test_every_file() -> None:
     made = files(SERVICE, SHIPPED)
     chart = {path for path in SHIPPED if path.startswith("chart/")}
     assert {"chart/Chart.yaml", "chart/values.yaml", "chart/templates/_helpers.tpl", "chart/.helmignore"} < chart
-    profiles = {f"environments/{name}.yaml" for name in ("base", "dev", "test", "prod")}
+    profiles = {f"environments/{name}" for name in ("base.yaml", "dev.yaml", "test.yaml", "prod.yaml", "schema.json")}
     assert set(made) - chart - profiles == {
         *(".dockerignore", ".github/workflows/deploy.yml", ".gitignore", "Dockerfile", "Makefile", "deploy.mk"),
     }
@@ -79,6 +79,7 @@ def test_the_base() -> None:
     made = base()
     assert made["image"]["repository"] == made["release"]["name"] == "orders"
     assert made["image"]["context"] == "."
+    assert "context" not in base(context="service")["image"], "it is the default"
     assert set(made["image"]["buildArgs"]) == {"GO_IMAGE", "RUNTIME_IMAGE"}
     assert made["registry"]["url"] == "${REGISTRY_URL:registry.example.com/team}"
     assert made["values"]["containerPort"] == 9000

@@ -12,7 +12,7 @@ from deployer.health.verdict import Workload
 from deployer.model import Command, Image, Rendered, Revision, Target
 from deployer.plan.facts import Facts, Source
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
-from deployer.plan.up import up
+from deployer.plan.up import guard, up
 from deployer.profile import Profile
 
 PROJECT = Path("/p")
@@ -48,6 +48,14 @@ def outline(plan: Plan) -> list[str]:
         for step in plan.steps
     )
     return [f"{step.stage}: {name}" for step, name in zip(plan.steps, names, strict=True)]
+
+
+def test_what_a_killed_run_left_is_put_right_first() -> None:
+    pending = replace(GOOD, number=5, status="pending-upgrade", verdict=None)
+    plan = planned(profile(), Facts(PUSHED, (GOOD, pending)))
+    assert outline(plan)[0] == "repair: Abandon"
+    assert plan.previous == 5
+    assert plan.recovery[0].deed == Rollback(3)
 
 
 BUILD = ["build: docker buildx", "push: docker push", "push: Pin"]
@@ -131,18 +139,18 @@ def test_the_plan_says_what_it_is_for() -> None:
 def test_a_dirty_tree_is_refused_where_the_profile_says_so(image: Image) -> None:
     guarded = profile(guards={"cleanTree": True})
     with pytest.raises(PreflightError, match="the git tree has 2 uncommitted changes") as error:
-        planned(guarded, Facts(image, (), DIRTY))
+        guard(guarded, Facts(image, (), DIRTY))
     assert error.value.detail == DIRTY.dirty
     assert error.value.hint
     with pytest.raises(PreflightError, match="has 1 uncommitted change,"):
-        planned(guarded, Facts(image, (), replace(DIRTY, dirty=("a",))))
+        guard(guarded, Facts(image, (), replace(DIRTY, dirty=("a",))))
 
 
 @pytest.mark.parametrize(
     ("clean", "source"), [(False, DIRTY), (True, CLEAN), (True, None)], ids=["not guarded", "clean", "no git"]
 )
 def test_a_tree_that_is_let_through(clean: bool, source: Source | None) -> None:
-    assert planned(profile(guards={"cleanTree": clean}), Facts(IMAGE, (), source)).steps
+    guard(profile(guards={"cleanTree": clean}), Facts(IMAGE, (), source))
 
 
 def test_a_plan_shows_no_secret() -> None:

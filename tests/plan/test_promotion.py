@@ -13,6 +13,8 @@ from deployer.model import Image, Job, Record, Revision, Target
 from deployer.plan.facts import Facts, Source
 from deployer.plan.promotion import Standing, differences, promotable, promote
 from deployer.plan.steps import Pin, Plan, Promotion, PullSecret, Run, Upgrade, Verify
+from deployer.plan.unchanged import Standing as Running
+from deployer.plan.unchanged import kept
 from deployer.plan.up import up
 from deployer.profile import Profile
 
@@ -35,6 +37,7 @@ STANDING = Standing(
     registry="registry.lab",
     history=(BAD, GOOD),
     values=VALUES,
+    manifest="",
     running=((IMAGE.reference, DIGEST), (IMAGE.reference, DIGEST), ("redis:7", OTHER)),
     verdict=Verdict.HEALTHY,
     headline="2 of 2 updated pods available",
@@ -199,15 +202,21 @@ def test_differences_leave_the_image_of_a_run_out_and_hide_secrets() -> None:
         "secret": {"data": {"X": "y"}},
     }
     found = differences(replace(STANDING, values=here), there, ["settings.pin", r"settings.x\.y"])
-    assert [(one.path, one.before, one.after) for one in found] == [
+    assert [(one.what.removeprefix("values: "), one.before, one.after) for one in found] == [
         ("env.DB_PASSWORD", "***", "***"),
-        ("env.LEVEL", '"debug"', ""),
-        ("image.pullPolicy", '"Always"', '"Never"'),
+        ("env.LEVEL", "debug", None),
+        ("image.pullPolicy", "Always", "Never"),
         ("replicaCount", "2", "5"),
-        ("secret.data.X", "", "***"),
+        ("secret.data.X", None, "***"),
         ("settings.pin.a", "***", "***"),
-        (r"settings.x\.y", "***", ""),
+        (r"settings.x\.y", "***", None),
     ]
+
+
+def test_what_the_release_has_put_into_a_secret_is_hidden_under_any_name() -> None:
+    manifest = "kind: Secret\nmetadata: {name: a}\nstringData: {A: hush-hush}\n"
+    found = differences(replace(STANDING, values={"env": {"A": "hush-hush"}}, manifest=manifest), {}, [])
+    assert [(one.what, one.before, one.after) for one in found] == [("values: env.A", "***", None)]
 
 
 PROFILE = Profile.model_validate(
@@ -276,6 +285,15 @@ def test_the_record_says_where_it_comes_from() -> None:
     )
 
 
-def test_the_guards_of_an_up_are_those_of_a_promotion() -> None:
-    with pytest.raises(PreflightError, match="uncommitted change"):
-        planned(replace(CLEAN, dirty=("chart/values.yaml",), tree="f"), copied=True)
+def test_what_runs_there_already_is_kept() -> None:
+    facts = Facts(replace(IMAGE, registry="prod.lab/mirror"), (GOOD,))
+    made = promote(
+        kept("prod", PROFILE, facts, Target(Path("/k"), "prod", "shop"), Running(())),
+        PROMOTION,
+        "docker",
+        (),
+        copied=False,
+    )
+    assert (made.verb, made.steps, made.kept and made.kept.revision) == ("promote", (), 4)
+    assert made.promotion == PROMOTION
+    assert made.notes == (f"{IMAGE.reference} is healthy in test at revision 4",)

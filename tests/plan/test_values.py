@@ -13,6 +13,7 @@ from deployer.model import Image
 from deployer.plan.values import effective, nest, release, text
 from deployer.profile import Profile
 from deployer.values.document import scalar
+from deployer.values.layers import SOPS, hidden
 
 IMAGE = Image("registry.lab:5443", "web", "1.2.3", "sha256:" + "a" * 64)
 FACTS = {"registry": "registry.lab:5443", "repository": "web", "tag": "1.2.3", "digest": IMAGE.digest}
@@ -50,6 +51,12 @@ def test_layers(
     made = profile(values)
     assert effective(made, secrets, assignments) == expected
     assert made.values == values
+
+
+def test_decrypted_files_lie_between_the_profile_and_the_secrets_by_name() -> None:
+    opened = [hidden(SOPS, data, "f") for data in ({"a": {"b": 2, "c": 2, "d": 2}}, {"a": {"c": 3}})]
+    made = effective(profile({"a": {"b": 1, "z": 1}}), {"a.d": "4"}, ["a.e=5"], opened)
+    assert made == {"a": {"z": 1, "b": 2, "c": 3, "d": "4", "e": 5}}
 
 
 def test_a_wrong_assignment() -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployer.errors import UsageError
-from deployer.profile import Profile, environments, load
+from deployer.profile import Profile, environments, load, read
 
 ROOT = Path(__file__).parents[2]
 
@@ -212,6 +212,99 @@ def test_missing_variables_are_listed_with_every_place(tmp_path: Path) -> None:
 
 def test_one_missing_variable(tmp_path: Path) -> None:
     assert refused(tmp_path, dev=DEV + "values:\n  a: ${A}\n").message == "variable not set: A"
+
+
+def test_a_variable_that_a_stronger_layer_hides_is_not_missed(tmp_path: Path) -> None:
+    profile = loaded(tmp_path, dev="values: {n: 1, l: [a]}\n", base="values: {n: '${N}', l: ['${A}', '${B}']}\n")
+    assert profile.values == {"n": 1, "l": ["a"]}
+
+
+def test_a_message_of_a_variable_is_told(tmp_path: Path) -> None:
+    error = refused(tmp_path, dev=DEV + "values:\n  n: ${N:?ask the platform team}\n")
+    assert error.message == "variable not set: N"
+    assert error.detail == ("environments/dev.yaml:5: values.n needs ${N}: ask the platform team",)
+
+
+def test_value_files_lie_over_the_values(tmp_path: Path) -> None:
+    (tmp_path / "shared.yaml").write_text("n: 2\nzone: ${ZONE:a}\n")
+    (tmp_path / "own.yaml").write_text("zone: b\n")
+    profile = loaded(tmp_path, dev="valueFiles: [shared.yaml, own.yaml]\nvalues: {n: 1, m: 1}\n")
+    assert profile.values == {"n": 2, "m": 1, "zone": "b"}
+
+
+def test_value_files_lack_variables_too(tmp_path: Path) -> None:
+    (tmp_path / "shared.yaml").write_text("a:\n- ${ZONE}\n")
+    error = refused(tmp_path, dev=DEV + "valueFiles: [shared.yaml, '${MORE}']\nvalues: {n: '${N}'}\n")
+    assert error.message == "variables not set: MORE, N, ZONE"
+    assert "shared.yaml:2: values.a.0 needs ${ZONE}" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("valueFiles: [nowhere.yaml]\n", "environments/dev.yaml:4: there is no value file nowhere.yaml"),
+        (
+            "valueFiles: nowhere.yaml\n",
+            "environments/dev.yaml:4: valueFiles is `nowhere.yaml`: should be a valid tuple",
+        ),
+        ("valueFiles: [3]\n", "environments/dev.yaml:4: valueFiles.0 is `3`: should be a valid string"),
+    ],
+)
+def test_value_files_that_are_none(tmp_path: Path, more: str, said: str) -> None:
+    assert refused(tmp_path, dev=DEV + more).message == said
+
+
+PINNED = "  identity: {uid: u}\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "text", "said"),
+    [
+        ("prod", DEV, "prod.yaml:1: `prod` is protected, so target.identity must pin its cluster by uid or caSha256"),
+        ("prod", DEV + "  identity: {server: https://a}\n", "prod.yaml:4: `prod` is protected"),
+        ("prod", DEV + "  identity: {uid: '${UID_}'}\n", "prod.yaml:4: `prod` is protected"),
+        ("prod", DEV + PINNED + "protected: false\n", "prod.yaml:5: `prod` is always protected"),
+        ("edge", DEV + "protected: true\n", "edge.yaml:1: `edge` is protected"),
+        (
+            "dev",
+            DEV.replace("namespace: dev", "namespace: kube-system"),
+            "dev.yaml:3: target.namespace is `kube-system`",
+        ),
+        ("dev", DEV.replace("namespace: dev", "namespace: kube-flannel"), "is Kubernetes' own"),
+        ("dev", DEV.replace("namespace: dev", "namespace: default"), "set target.allowDefaultNamespace: true"),
+    ],
+)
+def test_where_a_profile_may_not_lead(tmp_path: Path, environment: str, text: str, said: str) -> None:
+    project(tmp_path, base=BASE, **{environment: text})
+    with pytest.raises(UsageError) as error:
+        load(tmp_path, environment, {"UID_": ""})
+    assert said in "\n".join((error.value.message, *error.value.detail))
+
+
+@pytest.mark.parametrize(
+    ("environment", "text"),
+    [
+        ("prod", DEV + PINNED),
+        ("prod", DEV + "  identity: {caSha256: 'sha256:" + "AB:" * 31 + "AB'}\nprotected: true\n"),
+        ("production", DEV),
+        ("dev", DEV.replace("namespace: dev", "namespace: default\n  allowDefaultNamespace: true")),
+    ],
+)
+def test_where_a_profile_may_lead(tmp_path: Path, environment: str, text: str) -> None:
+    assert load(project(tmp_path, base=BASE, **{environment: text}), environment, {}).target.context == "dev"
+
+
+def test_as_much_as_can_be_read_is_read(tmp_path: Path) -> None:
+    text = "target: {context: '${CONTEXT}', namespace: dev}\nregistry: {url: '${URL}', pullSecret: My_Own}\n"
+    found = read(project(tmp_path, base=BASE, dev=text), "dev", {})
+    assert [lack.name for lack in found.lacks] == ["CONTEXT", "URL"]
+    assert found.profile is None
+    assert len(found.problems) == 1
+    assert "pullSecret is `My_Own`" in found.problems[0]
+    better = read(project(tmp_path, dev=text.replace("My_Own", "own")), "dev", {})
+    assert (better.problems, better.refusals) == ((), ())
+    assert better.profile
+    assert better.profile.registry.pull_secret == "own"
 
 
 def test_an_unknown_environment(tmp_path: Path) -> None:

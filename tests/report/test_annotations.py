@@ -23,3 +23,9 @@ def test_the_diagnosis_speaks_first() -> None:
 def test_success_and_other_places_are_silent() -> None:
     assert list(annotations.lines(result(), GITHUB)) == []
     assert list(annotations.lines(UNHEALTHY, {})) == []
+
+
+def test_github_is_told_what_to_hide() -> None:
+    known = ["second", "a\nb", "first%"]
+    assert list(annotations.masks(known, {"GITHUB_ACTIONS": "true"})) == ["::add-mask::first%25", "::add-mask::second"]
+    assert not list(annotations.masks(known, {}))

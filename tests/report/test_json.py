@@ -10,22 +10,38 @@ from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, IMAGE, PLAN, UNHEALTHY, 
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.mask import Mask
-from deployer.model import Revision
+from deployer.model import Record, Revision
+from deployer.plan.difference import Difference
+from deployer.plan.drift import Drift
+from deployer.plan.figures import figures
 from deployer.plan.init import Service
 from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.scaffold import Written
 from deployer.status import Running, Status
-from deployer.values.difference import Difference
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
-schema verb environment outcome exitCode message hint changed seconds release image stages workloads diagnosis
-warnings detail
+schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
+diagnosis warnings detail
 """
+
+
+HELD = Holder("1f", "ann", "up", "https://ci/1", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06.000000Z", 30.0)
+
+
+def test_unlock() -> None:
+    made = through(document.unlock("dev", "web in shop is free", HELD, True))
+    assert has(made, "schema verb environment outcome exitCode message changed holder")
+    assert made["holder"]["job"] == "https://ci/1"
+    assert through(document.unlock("dev", "nobody holds it", None, False))["holder"] is None
+
+
+HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09.0Z", 30.0)
 
 
 def has(made: dict[str, Any], keys: str) -> bool:
@@ -41,19 +57,20 @@ def test_an_init() -> None:
 
 
 def test_a_promotion() -> None:
-    promotion = Promotion("test", 4, replace(IMAGE, digest=DIGEST), "5ba", (Difference("a.b", "1", ""),))
-    promoted = replace(PLAN, verb="promote", promotion=promotion)
-    wanted = {
+    promotion = Promotion("test", 4, replace(IMAGE, digest=DIGEST), "5ba")
+    found = (Difference("values: a.b", "1", None),)
+    promoted = replace(PLAN, verb="promote", promotion=promotion, differences=found)
+    made = through(document.result(result(plan=promoted)))
+    assert has(made, RUN + "promotion")
+    assert made["promotion"] == {
         "source": "test",
         "revision": 4,
         "image": f"registry.lab/web:1.2.3@{DIGEST}",
         "sha": "5ba",
-        "differences": [{"path": "a.b", "before": "1", "after": ""}],
     }
-    made = through(document.result(result(plan=promoted)))
-    assert has(made, RUN + "promotion")
-    assert made["promotion"] == wanted
-    assert through(document.plan(promoted))["promotion"] == wanted
+    assert made["differences"] == [{"what": "values: a.b", "before": "1", "after": None}]
+    planned = through(document.plan(promoted))
+    assert (planned["promotion"], planned["differences"]) == (made["promotion"], made["differences"])
 
 
 def through(made: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +125,7 @@ def test_outcome_and_exit_code_are_one(code: ExitCode) -> None:
 
 def test_a_plan() -> None:
     made = through(document.plan(PLAN))
-    assert has(made, "schema verb environment outcome exitCode changed release image steps recovery notes")
+    assert has(made, "schema verb environment outcome exitCode changed release image differences steps recovery notes")
     assert (made["outcome"], made["exitCode"], made["changed"]) == ("planned", 0, False)
     assert made["steps"][1] == {"stage": "push", "does": "run docker push registry.lab/web:1.2.3"}
     assert [step["does"] for step in made["recovery"]] == [
@@ -153,8 +170,10 @@ def test_verify() -> None:
 
 
 def test_status() -> None:
-    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), Verdict.HEALTHY, (HEALTHY,))
-    here = Status(**{**vars(here), "running": (Running("r/web:1", DIGEST, 2),)})
+    here = Status("dev", "lab", "shop", "web", Revision(5, "deployed", "now", "web-1"), verdict=Verdict.HEALTHY)
+    here = replace(here, judgements=(HEALTHY,))
+    drifted = Drift("deployment/web", "spec.replicas", "2", "5")
+    here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
     found = [("dev", here), ("test", nothing), ("prod", wrong)]
@@ -162,11 +181,33 @@ def test_status() -> None:
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
-        assert has(one, "environment context namespace release revision verdict workloads running")
+        assert has(
+            one,
+            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
+        )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
+    assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
+    assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
     assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
+
+
+def test_history() -> None:
+    record = Record("healthy", "rollback", seconds=4.2, overrides={"cleanTree": "hotfix"})
+    revisions = (
+        Revision(1, "superseded", "2026-01-01T00:00:00Z", "web-1"),
+        Revision(2, "deployed", "2026-01-02T00:00:00Z", "web-1", "Rollback to 1", "healthy", record),
+    )
+    made = through(document.history("dev", ("web", "shop", "lab"), revisions, figures(revisions, 1_768_003_200.0)))
+    assert has(made, "schema verb environment outcome exitCode release revisions figures")
+    assert has(made["revisions"][1], "number status updated chart description verdict record rollbackTo")
+    assert [one["rollbackTo"] for one in made["revisions"]] == [None, 1]
+    assert made["revisions"][1]["record"]["overrides"] == {"cleanTree": "hotfix"}
+    assert has(
+        made["figures"],
+        "revisions since days deploys perDay perWeek judged failed failureRate recoveries secondsToRecover brokenSince",
+    )
 
 
 def test_what_the_page_promises_is_there() -> None:

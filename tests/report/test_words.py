@@ -5,13 +5,13 @@ import pytest
 from samples import DIGEST, FAILED, IMAGE, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
-from deployer.health.verdict import Verdict
+from deployer.lock import Holder
 from deployer.model import Image, Job, Revision, Target
+from deployer.plan.difference import Difference
+from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
-from deployer.plan.steps import Deed, Plan, Promotion, Rollback, Upgrade
+from deployer.plan.steps import Abandon, Deed, Plan, Promotion, Rollback, Uninstall, Upgrade
 from deployer.report import words
-from deployer.status import Running, Status
-from deployer.values.difference import Difference
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,13 @@ def test_a_judgement_names_its_first_suspect() -> None:
 
 
 def test_what_differs_where_it_is_promoted_to() -> None:
-    promotion = Promotion("test", 4, IMAGE, "5ba", (Difference("a.b", "1", ""), Difference("c", "***", "***")))
-    told = list(words.plan(replace(PLAN, verb="promote", promotion=promotion)))
-    assert told[2:5] == ["  values that differ, test → dev:", "    a.b: 1 → (not set)", "    c: *** → ***"]
-    same = replace(promotion, differences=())
-    assert list(words.differences(same, "prod")) == ["no value differs between test and prod"]
+    found = (Difference("values: a.b", "1", None), Difference("values: c", "***", "***"))
+    made = replace(PLAN, verb="promote", promotion=Promotion("test", 4, IMAGE, "5ba"), differences=found)
+    told = ["  values: a.b: 1 → (none)", "  values: c: differs"]
+    assert list(words.plan(made))[2:4] == told
+    where = "web in shop (context lab): something was decided"
+    assert list(words.changes(made)) == [where, *told]
+    assert list(words.changes(replace(made, differences=()))) == [where, "  the values are those of test"]
 
 
 def test_an_error() -> None:
@@ -80,34 +82,45 @@ def test_deeds(deed: Deed, previous: int | None, image: Image | None, text: str)
     assert words.deed(deed, Plan("up", "dev", PLAN.target, "web", (), image, previous=previous)) == text
 
 
+def test_what_a_rollback_changes() -> None:
+    history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
+    made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
+    assert list(words.changes(made)) == [
+        "web in shop (context lab): revision 2 → what revision 1 was",
+        "  chart, images and values are the same",
+    ]
+    found = (
+        Difference("chart", "web-2", "web-1"),
+        Difference("values: a", None, ""),
+        Difference("values: b", "***", "***"),
+    )
+    assert list(words.changes(replace(made, differences=found, notes=(*made.notes, "and a note"))))[1:] == [
+        "  chart: web-2 → web-1",
+        "  values: a: (none) → (empty)",
+        "  values: b: differs",
+        "  and a note",
+    ]
+
+
 def test_the_plan_of_a_rollback() -> None:
     history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
     made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
     assert "  would put revision 1 back" in list(words.plan(made))
 
 
-def status(**other: object) -> Status:
-    facts = {"environment": "dev", "context": "lab", "namespace": "shop", "release": "web", "revision": None}
-    return Status(**(facts | other))  # type: ignore[arg-type]
-
-
-def test_the_status_of_a_release() -> None:
-    found = status(
-        revision=Revision(5, "deployed", "2026-01-02 03:04:05.678901 +0000 UTC", "web-1"),
-        verdict=Verdict.PROGRESSING,
-        judgements=(MOVING,),
-        running=(Running("r/web:1", DIGEST, 2), Running("r/web:2", "", 1)),
-    )
-    assert list(words.status(found)) == [
-        "progressing: web in shop (context lab), revision 5 deployed, 2026-01-02 03:04:05",
-        "  deployment/web: 1 of 2 updated pods available",
-        "  2 × r/web:1",
-        "  1 × r/web:2 (not running)",
-    ]
-
-
-def test_the_status_of_nothing() -> None:
-    assert list(words.status(status())) == ["nothing released: web in shop (context lab)"]
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (Drift("service/web", "", "present", None), "service/web is missing"),
+        (Drift("deployment/web", "spec.replicas", "2", "5"), "deployment/web spec.replicas is 5, and should be 2"),
+        (Drift("configmap/web", "data.a", "", "x"), "configmap/web data.a is x, and should be empty"),
+        (Drift("configmap/web", "data.a", None, "x"), "configmap/web data.a was added: x"),
+        (Drift("configmap/web", "data.a", "x", None), "configmap/web data.a is gone, and should be x"),
+        (Drift("secret/web", "data.a", "***", "differs"), "secret/web data.a differs"),
+    ],
+)
+def test_drift(found: Drift, text: str) -> None:
+    assert words.drift(found) == text
 
 
 def test_a_good_end() -> None:
@@ -130,3 +143,32 @@ def test_a_bad_end() -> None:
 @pytest.mark.parametrize("code", [code for code in ExitCode if code])
 def test_only_what_is_well_is_called_so(code: ExitCode) -> None:
     assert next(iter(words.outcome(result(exit_code=code)))).startswith("failed: ")
+
+
+def test_what_unlock_has_done() -> None:
+    held = Holder("1f", "ann", "up", "", "2026-01-02T03:04:05Z", "", 30.0)
+    assert words.holder(held, 4.2) == (
+        "ann holds it for `deploy up` since 2026-01-02T03:04:05Z, last sign of life 4.2 s ago"
+    )
+    assert words.holder(held, None) == "ann holds it for `deploy up` since 2026-01-02T03:04:05Z"
+    assert words.unlocked("web in shop", None, False) == "nobody holds web in shop"
+    assert words.unlocked("web in shop", held, True) == "web in shop is free; ann held it since 2026-01-02T03:04:05Z"
+    assert words.unlocked("web in shop", held, False) == "web in shop was given back meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("deed", "text"),
+    [
+        (
+            Abandon(2, "pending-upgrade", removed=False),
+            "mark revision 2 failed, if a killed run left it pending-upgrade",
+        ),
+        (
+            Abandon(1, "pending-install", removed=True),
+            "take revision 1 out of the history, if a killed run left it pending-install",
+        ),
+        (Uninstall(), "remove the release web and its history"),
+    ],
+)
+def test_deeds_of_repair_and_removal(deed: Deed, text: str) -> None:
+    assert words.deed(deed, PLAN) == text

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from deployer.values.interpolate import interpolate
+from deployer.values.interpolate import Missing, Variable, interpolate
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,30 @@ from deployer.values.interpolate import interpolate
     ],
 )
 def test_fills(data: Any, variables: dict[str, str], filled: Any) -> None:
-    assert interpolate(data, variables, quoted=lambda keys: False) == (filled, [])
+    found = interpolate(data, variables, quoted=lambda keys: False)
+    assert (found.data, found.missing) == (filled, ())
 
 
 def test_quoted_scalars_stay_strings() -> None:
-    assert interpolate({"a": "${A}"}, {"A": "007"}, quoted=lambda keys: keys == ("a",)) == ({"a": "007"}, [])
+    assert interpolate({"a": "${A}"}, {"A": "007"}, quoted=lambda keys: keys == ("a",)).data == {"a": "007"}
 
 
 def test_every_missing_variable_is_told_with_its_place() -> None:
-    _, missing = interpolate({"a": "${A}${B}", "c": ["${A}"]}, {}, quoted=lambda keys: False)
-    assert missing == [(("a",), "A"), (("a",), "B"), (("c", 0), "A")]
+    found = interpolate({"a": "${A}${B}", "c": ["${A}"]}, {}, quoted=lambda keys: False)
+    assert found.missing == (Missing(("a",), "A"), Missing(("a",), "B"), Missing(("c", 0), "A"))
+    assert found.data == {"a": "${A}${B}", "c": ["${A}"]}
+
+
+@pytest.mark.parametrize("variables", [{}, {"A": ""}])
+def test_a_variable_with_a_message_must_be_set_and_not_empty(variables: dict[str, str]) -> None:
+    found = interpolate("${A:?ask: the team}", variables, quoted=lambda keys: False)
+    assert found.missing == (Missing((), "A", "ask: the team"),)
+    assert interpolate("${A:?ask the team}", {"A": "x"}, quoted=lambda keys: False).data == "x"
+
+
+def test_what_a_value_was_filled_from_is_told() -> None:
+    found = interpolate({"a": "${A:x}-${B:y}", "l": ["$${C}", "${C:}"]}, {"A": "a"}, quoted=lambda keys: False)
+    assert found.variables == {
+        ("a",): (Variable("A", defaulted=False), Variable("B", defaulted=True)),
+        ("l", 1): (Variable("C", defaulted=True),),
+    }
