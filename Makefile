@@ -10,7 +10,7 @@ ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged chaos clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged chaos fuzz clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,7 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/pytest -q -m "not lab"
 
 test: check lab ## everything, on the lab; the timed scenarios are bench-health
+	@ORDERS=500 $(BIN)/pytest -q -n $(JOBS) tests/health/test_orders.py
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods
@@ -63,6 +64,9 @@ bench-unchanged: $(READY) lab ## an `up` with nothing to do, against bare docker
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
+
+fuzz: $(READY) ## broken profiles by the thousand: INPUTS=10000, SEED=0
+	@$(BIN)/python tests/fuzz/fuzz_profiles.py
 
 clean: ## remove what was made in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

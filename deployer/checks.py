@@ -3,16 +3,17 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, permissions, pullsecret, record, release, source, storage
-from deployer.cluster import Cluster
+from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
+from deployer.guard.change import change
 from deployer.model import Image, Job, Revision, Target, Values
 from deployer.plan import repair, unchanged
 from deployer.plan import values as release_values
@@ -20,7 +21,7 @@ from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
-from deployer.profile import Profile
+from deployer.profile import Profile, load
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -39,11 +40,21 @@ class Ready:
     facts: Facts
     cluster: Cluster
     registry: Registry
+    guarded: guard.Facts  # what the profile's guards need to know
     helm: Helm | None = None  # None where nothing has to be released
     manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
     because: tuple[str, ...] = ()  # why something has
-    copied: bool = False  # the image is promoted, and has to be copied here first
+    absent: bool = False  # the image is not in the registry: it has to be built, or copied where it is promoted
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The image that is to run, and the tree that the release is made from."""
+
+    image: Image  # without a digest where it has to be built
+    source: Source | None
+    there: bool  # whether the registry has it
 
 
 @dataclass(frozen=True)
@@ -53,18 +64,20 @@ class Checks:
     Those that a run without a change needs too are cheap: git, the registry, the API. The others start programs.
     """
 
+    environment: str
     project: Path
     profile: Profile
     target: Target
     programs: Programs
     job: Job
     login: Login | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, lambda: self._image(self._registry, given_tag))
-            self._dear(pool, checks, values, self._engine)
+            checks = self._cheap(pool, lambda: self._image(self._registry, given_tag), "up")
+            self._dear(pool, checks, values, self._engine, "up")
         return checks
 
     def for_release(self, values: Values, given_tag: str | None, *, force: bool = False) -> Ready:
@@ -73,33 +86,34 @@ class Checks:
         `force`: what is there is not compared.
         """
         registry = self._registry
-        return self._ready(values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
         registry = self._registry
-        ready = self._ready(values, registry, lambda: self._promoted(registry, promoted), self._buildx, force=force)
-        image = ready.facts.image
-        facts = replace(ready.facts, image=replace(image, digest=promoted.digest))
-        return replace(ready, facts=facts, copied=not image.digest)
+        return self._ready(
+            "promote", values, registry, lambda: self._promoted(registry, promoted), self._buildx, force=force
+        )
 
     def _ready(
         self,
+        verb: guard.Verb,
         values: Values,
         registry: Registry,
-        image: Callable[[], tuple[Image, Source | None]],
+        image: Callable[[], _Wanted],
         engine: Callable[[], None],
         *,
         force: bool,
     ) -> Ready:
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, image)
+            checks = self._cheap(pool, image, verb)
             because: tuple[str, ...] = ("forced",)
             if not force:
                 standing, because = self._compared(checks, values)
                 if standing:
-                    return Ready(self._facts(checks), checks["cluster"].result(), registry, standing=standing)
-            self._dear(pool, checks, values, engine)
+                    facts, guarded = self._facts(checks), self.of_guards(checks)
+                    return Ready(facts, checks["cluster"].result(), registry, guarded, standing=standing)
+            self._dear(pool, checks, values, engine, verb)
         built = not checks["image"].exception() and self._image_is_there(checks)
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
@@ -110,9 +124,11 @@ class Checks:
             replace(facts, rendered=rendered),
             checks["cluster"].result(),
             registry,
+            self.of_guards(checks),
             checks["helm"].result(),
             manifest,
             because=because,
+            absent=not self._image_is_there(checks),
         )
 
     def anew(self, ready: Ready, values: Values, *, force: bool = False) -> Ready:
@@ -120,20 +136,21 @@ class Checks:
 
         Where it has released what this run is for, there is nothing left to do.
         """
-        kept, image = self.kept(ready.cluster), ready.facts.image
+        kept, image, absent = self.kept(ready.cluster), ready.facts.image, ready.absent
+        if absent:
+            tagged = replace(image, digest=ready.registry.digest(image))
+            absent = not (_held(ready.registry, tagged, image.digest) if image.digest else tagged.digest)
+            image = image if image.digest else tagged
         facts = replace(
             ready.facts,
             **_of(kept),
-            image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
+            image=image,
             rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
         compared = moved and not force
         standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
-        copied = ready.copied and not _held(
-            ready.registry, replace(image, digest=ready.registry.digest(image)), image.digest
-        )
-        return replace(ready, facts=facts, standing=standing, because=because, copied=copied)
+        return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
         """All that a `rollback` or a `down` needs: what helm keeps comes last."""
@@ -149,14 +166,26 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
+    def guarded(self, verb: guard.Verb) -> guard.Facts:
+        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+        return guardfacts.gather(
+            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+        )
+
+    def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
+        """What the guards need to know, from checks that went well. What nobody asked for changes nothing."""
+        facts: guard.Facts = checks["guards"].result()
+        return replace(facts, change=checks["change"].result()) if "change" in checks else facts
+
     def _cheap(
-        self, pool: ThreadPoolExecutor, image: Callable[[], tuple[Image, Source | None]]
+        self, pool: ThreadPoolExecutor, image: Callable[[], _Wanted], verb: guard.Verb
     ) -> dict[str, Future[Any]]:
         checks: dict[str, Future[Any]] = {}
         door = pool.submit(self._connected)
         checks["image"] = pool.submit(image)
         checks["cluster"] = pool.submit(lambda: self._identified(door.result()))
         checks["release"] = pool.submit(lambda: self._of_this_cluster(door, checks["cluster"]))
+        checks["guards"] = pool.submit(lambda: self._guarded(verb, checks["image"]))
         return checks
 
     def _dear(
@@ -165,17 +194,56 @@ class Checks:
         checks: dict[str, Future[Any]],
         values: Values,
         engine: Callable[[], None],
+        verb: guard.Verb,
     ) -> None:
         checks["docker"] = pool.submit(engine)
         checks["helm"] = pool.submit(self.helm)
-        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values))
+        checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
+            checks["change"] = pool.submit(lambda: self._change(checks, values))
+
+    def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
+        wanted = image.result()
+        return guardfacts.gather(
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=wanted.source,
+            image=wanted.image,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
+        )
+
+    def _elsewhere(self, environment: str) -> guard.Elsewhere:
+        """What is on record of the release in another environment, read in its own cluster."""
+        profile = load(self.project, environment, self.variables)
+        there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
+        door, namespace = there.cluster(), profile.target.namespace
+        found = record.read(door, namespace, profile.release.name)
+        if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):
+            return guard.Elsewhere(
+                trouble=f"its records may not be read: no permission to list configmaps in {namespace}"
+            )
+        return guard.Elsewhere(found)
+
+    def _change(self, checks: Mapping[str, Future[Any]], values: Values) -> guard.Change | None:
+        """What the release would change of the newest one that helm saw through."""
+        checks["chart"].result()  # what fails there is told once
+        stored: tuple[storage.Stored, ...] = checks["release"].result()
+        if not stored:
+            return None
+        now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
+        manifest = self._chart(checks["helm"].result(), values, checks["image"].result().image)
+        return change(objects(now.manifest), manifest, self.target.namespace)
 
     def _compared(self, checks: Mapping[str, Future[Any]], values: Values) -> tuple[Standing | None, tuple[str, ...]]:
         """How the release stands where it is what was asked for; else why something has to be released."""
         try:
             if not self._image_is_there(checks):  # known first, and enough
-                return None, (f"{checks['image'].result()[0].tagged} is not in the registry",)
+                return None, (f"{checks['image'].result().image.tagged} is not in the registry",)
             return self._standing(checks["cluster"].result(), self._facts(checks), values)
         except Interrupted:
             raise
@@ -198,24 +266,26 @@ class Checks:
         return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
 
     def _image_is_there(self, checks: Mapping[str, Future[Any]]) -> bool:
-        return bool(checks["image"].result()[0].digest)
+        return bool(checks["image"].result().there)
 
     def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
-        image, tree = checks["image"].result()
+        wanted: _Wanted = checks["image"].result()
         files = chart.digest(self.project / self.profile.release.chart)
-        return Facts(image, source=tree, job=self.job, chart=files, **_of(checks["release"].result()))
+        return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
-    def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
+    def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
         tree = source.source(self.programs, self.project, self.profile.image.context)
         name = tag(self.profile.image.tag, tree, given_tag)
         registry.check()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
-        return replace(image, digest=registry.digest(image)), tree
+        digest = registry.digest(image)
+        return _Wanted(replace(image, digest=digest), tree, digest is not None)
 
-    def _promoted(self, registry: Registry, promoted: Image) -> tuple[Image, Source | None]:
-        """The image where it goes to; without a digest where it is not there yet."""
-        tagged, tree = self._image(registry, promoted.tag)
-        return replace(tagged, digest=_held(registry, tagged, promoted.digest)), tree
+    def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
+        """The image where it goes to."""
+        tagged = self._image(registry, promoted.tag)
+        image = replace(tagged.image, digest=promoted.digest)
+        return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
 
     def _engine(self) -> None:
         program = self.profile.tools.docker
@@ -289,13 +359,16 @@ class Checks:
         except cluster.Forbidden:
             pass  # a namespaced account need not be able to read the namespace itself
 
-    def _chart(self, program: Helm, values: Values) -> list[dict[str, Any]]:
+    @property
+    def _some_image(self) -> Image:
+        """What the chart is tried with while nobody knows the image yet."""
+        return Image(self.profile.registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
+
+    def _chart(self, program: Helm, values: Values, image: Image) -> list[dict[str, Any]]:
         folder = self.project / self.profile.release.chart
         if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
-        registry = self.profile.registry
-        image = Image(registry.url, self.profile.image.repository, "check", "sha256:" + "0" * 64)
-        text = release_values.text(release_values.release(values, image, registry.pull_secret))
+        text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
         try:
             return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
@@ -332,25 +405,31 @@ class Checks:
         return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
 
 
-def _held(registry: Registry, tagged: Image, digest: str | None) -> str | None:
-    """The digest, where the registry holds it; None where it may be copied there.
+def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:
+    """Whether the registry holds the digest; where it does not, it may be copied there.
 
     `tagged`: what the registry has under the tag. Raises PreflightError where that is another image.
     """
     if registry.holds(replace(tagged, digest=digest)):
-        return digest
+        return True
     if tagged.digest:
         raise PreflightError(
             f"registry {tagged.registry} has another image as {tagged.tagged}: {tagged.digest}, not {digest}",
             hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
         )
-    return None
+    return False
 
 
 def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
     """The facts that helm's record tells."""
     released = Released(kept[-1].values, kept[-1].manifest) if kept else None
     return {"history": tuple(one.revision for one in kept), "released": released}
+
+
+def target(project: Path, profile: Profile) -> Target:
+    """Where the release of a profile lives."""
+    kubeconfig = Path(profile.target.kubeconfig).expanduser()
+    return Target(project / kubeconfig, profile.target.context, profile.target.namespace)
 
 
 def _uid(door: Cluster) -> str | None:

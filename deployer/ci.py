@@ -10,13 +10,23 @@ def job(environ: Mapping[str, str]) -> Job:
 
     GitHub: docs.github.com "Variables reference"; GitLab: docs.gitlab.com "Predefined CI/CD variables".
     """
+    environment = environ.get("DEPLOY_ENVIRONMENT", "")
     if environ.get("GITHUB_ACTIONS") == "true":
         run = f"{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
         url = f"{environ['GITHUB_SERVER_URL']}/{run}" if environ.get("GITHUB_SERVER_URL") else ""
-        return Job("github", environ.get("GITHUB_ACTOR", ""), url)
+        # Not GITHUB_HEAD_REF: in a fork anybody has a `main`.
+        branch = environ.get("GITHUB_REF_NAME", "") if environ.get("GITHUB_REF_TYPE") == "branch" else ""
+        return Job("github", environ.get("GITHUB_ACTOR", ""), url, branch, environment)
     if environ.get("GITLAB_CI") == "true":
-        return Job("gitlab", environ.get("GITLAB_USER_LOGIN", ""), environ.get("CI_JOB_URL", ""))
+        return Job(
+            "gitlab",
+            environ.get("GITLAB_USER_LOGIN", ""),
+            environ.get("CI_JOB_URL", ""),
+            environ.get("CI_COMMIT_BRANCH", ""),
+            environ.get("CI_ENVIRONMENT_NAME", ""),
+            environ.get("CI_COMMIT_REF_PROTECTED") == "true",
+        )
     person = environ.get("USER") or environ.get("LOGNAME") or ""
     if environ.get("CI") in (None, "", "0", "false"):
         return Job("", person)
-    return Job("ci", environ.get("CI_ACTOR", person), environ.get("BUILD_URL", ""))
+    return Job("ci", environ.get("CI_ACTOR", person), environ.get("BUILD_URL", ""), environment=environment)

@@ -10,7 +10,7 @@ The tree (a class exists only where a CI job would act differently)::
     ├── DeadlineError          6  DEADLINE       the rollout was not done in time; maybe only slow
     ├── IndeterminateError     7  INDETERMINATE  the cluster could not be asked; nothing was rolled back
     ├── PausedError            8  PAUSED         the rollout is paused; resume it
-    ├── LockedError           10  LOCKED         another deploy of the release is at work; the release is untouched
+    ├── LockedError           10  LOCKED         another deploy of the release is at work, or took the lease
     └── Interrupted      130/143  INTERRUPTED    cancelled by SIGINT or SIGTERM
 """
 

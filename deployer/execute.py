@@ -23,10 +23,11 @@ from deployer.errors import (
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
+from deployer.mask import Mask
 from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
 from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
-from deployer.process import ProgramFailed, Programs
+from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
@@ -42,6 +43,7 @@ class Doors:
     helm: Helm | None = None  # None where nothing is released: then it was not asked for
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
+    mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
 
 
 @dataclass
@@ -74,13 +76,19 @@ def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Cal
         run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
         tell(Notice(note))
+    for name, reason in plan.record.overrides.items():
+        run.warnings.append(f"guard {name} was passed over: {reason}")
+        tell(Notice(run.warnings[-1], Severity.WARNING))
     error: DeployError | None = None
     restored: int | None = None
     try:
-        _steps(run, plan.steps)
-    except (UnhealthyError, DeadlineError) as failure:
-        error = failure
-        restored = _recover(run)
+        with Lifeline() as lifeline:
+            run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
+            try:
+                _steps(run, plan.steps)
+            except (UnhealthyError, DeadlineError) as failure:
+                error = failure
+                restored = _recover(run)
     except DeployError as failure:
         error = failure
     return Result(
@@ -184,6 +192,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
 
 def _uninstall(run: _Run, stage: str) -> str:
     assert run.doors.helm is not None
+    run.since = run.doors.cluster.server_time()
     run.changed = True
     try:
         run.doors.programs.run(
@@ -282,7 +291,7 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
-    cause = "" if outcome.verdict is Verdict.HEALTHY else outcome.headline
+    cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
         record.write(
@@ -372,9 +381,17 @@ def _left(run: _Run) -> str:
             f"revision {run.revision} is released, but was not watched to the end: "
             f"`deploy status --env {run.plan.environment}` says how it is"
         )
+    if run.plan.verb == "down":
+        return (
+            "helm was stopped: maybe a part is removed; `deploy down` again ends it"
+            if run.since
+            else "nothing was removed"
+        )
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
-    return "the release was not touched" + ("; an image was pushed" if run.changed else "")
+    return "the release was not touched" + (
+        "; an image was pushed" if "push" in [stage.name for stage in run.stages if stage.ok] else ""
+    )
 
 
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:

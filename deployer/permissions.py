@@ -20,7 +20,8 @@ WATCHING = (
     Access("list", "replicasets", "apps"),
     Access("watch", "replicasets", "apps"),
 )
-"""Without these a rollout cannot be judged. Events and logs only make a diagnosis better, so their lack is no error."""
+"""Without these a rollout cannot be judged. The rest of what is read (events, logs, claims, Services and their
+EndpointSlices, autoscalers, disruption budgets) only makes a verdict or a diagnosis better: its lack is a notice."""
 
 
 def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Access, ...]:

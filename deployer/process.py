@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -21,6 +22,62 @@ GRACE = 5.0
 
 GitLab kills a cancelled job 10 s after SIGTERM, GitHub 10 s after SIGINT: the lease is to be given back in that time.
 """
+
+
+_LIFELINE = f"""
+import os, signal, sys, time
+ours = set()
+for line in sys.stdin:
+    number = int(line)
+    ours.add(number) if number > 0 else ours.discard(-number)
+for number in ours:
+    for what, seconds in ((signal.SIGTERM, {GRACE}), (signal.SIGKILL, 0)):
+        try:
+            os.killpg(number, what)
+            time.sleep(seconds)
+        except ProcessLookupError:
+            pass
+"""
+
+
+class Lifeline:
+    """Ends the programs of a run that was killed: else they would work on what nobody holds any more.
+
+    It is a small process at the other end of a pipe. The pipe ends when we do, however that comes.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None  # started with the first program
+
+    def __enter__(self) -> "Lifeline":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process is not None:
+            self._process.communicate()
+
+    @contextmanager
+    def tied(self, group: int) -> Iterator[None]:
+        """While the block runs, this process group ends with us."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                (sys.executable, "-I", "-S", "-c", _LIFELINE),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._say(group)
+        try:
+            yield
+        finally:
+            self._say(-group)
+
+    def _say(self, number: int) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # somebody has killed it: then it does no harm, and no good
+            os.write(self._process.stdin.fileno(), b"%d\n" % number)
 
 
 class ProgramFailed(DeployError):
@@ -42,6 +99,7 @@ class Programs:
 
     environ: Mapping[str, str] = field(repr=False)
     secrets: frozenset[str] = frozenset()  # names of variables to withhold
+    lifeline: Lifeline | None = None  # for deeds; what only asks may outlive us for its second
 
     def run(self, command: Command, on_line: Callable[[str], None]) -> None:
         """Do something: both streams go to `on_line`. Raises ProgramFailed, or PreflightError if it is not there."""
@@ -109,19 +167,20 @@ class Programs:
             threading.Thread(target=follow, args=one, daemon=True)
             for one in zip((process.stdout, process.stderr), (on_out, on_err), tails, strict=True)
         ]
-        try:
-            for reader in readers:
-                reader.start()
-            if process.stdin is not None:
-                # A program that ends before it read everything is judged by its exit code.
-                with suppress(BrokenPipeError), process.stdin:
-                    process.stdin.write(command.stdin or "")
-            code = _wait(process, hopeless)
-            for reader in readers:
-                reader.join()
-        except BaseException:
-            _end(process)
-            raise
+        with self.lifeline.tied(process.pid) if self.lifeline else nullcontext():
+            try:
+                for reader in readers:
+                    reader.start()
+                if process.stdin is not None:
+                    # A program that ends before it read everything is judged by its exit code.
+                    with suppress(BrokenPipeError), process.stdin:
+                        process.stdin.write(command.stdin or "")
+                code = _wait(process, hopeless)
+                for reader in readers:
+                    reader.join()
+            except BaseException:
+                _end(process)
+                raise
         if code != 0:
             raise ProgramFailed(command, code, (*tails[0], *tails[1])[-TAIL:])  # stderr has the last word: it says why
 

@@ -45,6 +45,7 @@ class Opened:
 
     document: Document = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    paths: tuple[tuple[str, ...], ...] = ()  # where they stand
 
     @property
     def layer(self) -> Layer:
@@ -87,12 +88,7 @@ class Sops:
         """A file as it is. Raises UsageError where it is plain, or nothing that sops wrote."""
         if path.suffix not in SUFFIXES:
             raise UsageError(f"{path}: secrets are read from files in {', '.join(SUFFIXES)}")
-        try:
-            return sealed(path, (self.project / path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{path}: not UTF-8 text") from None
+        return sealed(path, _text(self.project, path))
 
     def decrypt(self, file: Sealed) -> Opened:
         """One file, decrypted. Raises as `open` does."""
@@ -112,7 +108,7 @@ class Sops:
             data = json.loads(text)
         if not isinstance(data, dict):
             raise UsageError(f"{file.path}: what it decrypts to is no map of values")
-        return Opened(Document(file.path, data, file.document.lines), file.secrets(data))
+        return Opened(Document(file.path, data, file.document.lines), file.secrets(data), file.paths)
 
     def rule(self, path: Path) -> Rule | None:
         """The creation rule for a file, from the nearest .sops.yaml; None where there is none."""
@@ -120,8 +116,8 @@ class Sops:
         folder = next((one for one in self._folders() if (one / ".sops.yaml").is_file()), None)
         if folder is None or not whole.is_relative_to(folder):
             return None
-        config = folder / ".sops.yaml"
-        return rule(parse(config, config.read_text(encoding="utf-8")), whole.relative_to(folder).as_posix())
+        config = Path(".sops.yaml")
+        return rule(parse(config, _text(folder, config)), whole.relative_to(folder).as_posix())
 
     def check(self, path: Path) -> Checked:
         """Everything that is wrong with a file; raises nothing that a file is to blame for."""
@@ -229,16 +225,19 @@ def of(
             f"unknown environment `{environment}`{nearest(environment, names)}", hint=f"here are: {', '.join(names)}"
         )
     data: dict[str, Any] = {}
-    for path in dict.fromkeys(project / FOLDER / f"{name}.yaml" for name in (BASE, environment)):
-        if path.exists():
-            data = merge(data, parse(path.relative_to(project), path.read_text(encoding="utf-8")).data)
-    part = {"sops": (data.get("tools") or {}).get("sops") or "sops", "files": data.get("secretFiles") or []}
-    filled = interpolate(part, variables, quoted=lambda keys: True)
+    for path in dict.fromkeys(Path(FOLDER) / f"{name}.yaml" for name in (BASE, environment)):
+        if (project / path).exists():
+            data = merge(data, parse(path, _text(project, path)).data)
+    tools, more = data.get("tools"), data.get("secretFiles") or []
+    program = (tools.get("sops") if isinstance(tools, Mapping) else None) or "sops"
+    if not isinstance(more, list):
+        raise UsageError(f"secretFiles is `{more}`; a list of files is expected")
+    filled = interpolate([program, *more], variables, quoted=lambda keys: True)
     if filled.missing:
         raise UsageError(f"variable not set: {', '.join(sorted({one.name for one in filled.missing}))}", hint=SET)
-    part = filled.data
-    door = Sops(str(part["sops"]), Programs({**environ, **keys(variables)}), project)
-    return door, files(project, environment, [Path(str(one)) for one in part["files"]])
+    program, *more = map(str, filled.data)
+    door = Sops(program, Programs({**environ, **keys(variables)}), project)
+    return door, files(project, environment, [Path(one) for one in more])
 
 
 def files(project: Path, environment: str, more: Sequence[Path]) -> tuple[Path, ...]:
@@ -268,3 +267,12 @@ def key_lines(variables: Mapping[str, str]) -> tuple[str, ...]:
     """The age keys among the variables, without the comments that age-keygen writes."""
     lines = variables.get("SOPS_AGE_KEY", "").splitlines()
     return tuple(line for line in lines if not line.startswith("#"))
+
+
+def _text(folder: Path, path: Path) -> str:
+    try:
+        return (folder / path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text") from None

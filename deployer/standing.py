@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from deployer import release, rollout, watch
-from deployer.cluster import Cluster, Forbidden, path
+from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.cluster.manifest import fetch
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Workload
@@ -46,7 +46,7 @@ def snapshot(cluster: Cluster, selection: watch.Selection) -> Snapshot:
     for source, found in lists.items():
         try:
             items, _ = found.result()
-        except Forbidden:
+        except (Forbidden, NotFound):  # not allowed to, or a cluster too old to have the kind
             unreadable.add(source.kind)
             continue
         objects.setdefault(source.kind, {}).update({item["metadata"]["uid"]: item for item in items})

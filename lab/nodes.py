@@ -5,16 +5,22 @@ import os
 import shutil
 import signal
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from lab import certificates, place
 from lab.controlplane import kubectl
-from lab.processes import PartFailed, attempt, recorded, run, start, stop, until
+from lab.processes import PartFailed, alive, attempt, recorded, run, start, stop, until
 
 NODES = {"node1": place.NODE1, "node2": place.NODE2}
 CGROUPS = Path("/sys/fs/cgroup")
+STARTS = 5
+"""How often a kubelet that ends while its node comes up is started again."""
+MOMENT = 1.0
+"""Seconds before that: what it lacked may need a moment."""
 
 
 def up() -> str:
@@ -23,24 +29,42 @@ def up() -> str:
         _containerd(name)
     for name in NODES:
         socket = _folder(name) / "containerd.sock"
-        until(
-            f"containerd of {name}",
-            partial(attempt, *_ctr(socket), "version"),
-            seconds=30,
-            needs=(f"containerd-{name}",),
-        )
+        # It answers `ctr` before its CRI is there, and a kubelet that finds none ends.
+        until(f"the CRI of {name}", partial(_cri, socket), seconds=60, needs=(f"containerd-{name}",))
         if place.PAUSE not in run(*_ctr(socket), "images", "ls", "-q"):
             run(*_ctr(socket), "images", "import", place.CACHE / "pause.tar")
         _kubelet(name)
         _proxy(name)
-    until("both nodes Ready", ready, seconds=90, needs=("kubelet-node1", "kubelet-node2"))
+    left = dict.fromkeys(NODES, STARTS)
+
+    def come() -> bool:
+        revive(left, _kubelet)
+        return ready()
+
+    until("both nodes Ready", come, seconds=120, needs=("containerd-node1", "containerd-node2"))
     return "2 nodes Ready"
+
+
+def revive(left: dict[str, int], start: Callable[[str], None]) -> None:
+    """Start the kubelets that have ended, each as often as `left` says; PartFailed for one that ends once more."""
+    for name, tries in left.items():
+        if alive(f"kubelet-{name}"):
+            continue
+        if not tries:
+            raise PartFailed(f"kubelet-{name} ended again and again", f"kubelet-{name}")
+        left[name] = tries - 1
+        time.sleep(MOMENT)
+        start(name)
+
+
+def serves_cri(plugins: str) -> bool:
+    """Whether `ctr plugins ls` has the CRI as ok: lines of TYPE ID PLATFORMS STATUS."""
+    rows = [line.split() for line in plugins.splitlines()]
+    return any(row[1:2] == ["cri"] and row[-1] == "ok" for row in rows)
 
 
 def ready() -> bool:
     """Whether both nodes are Ready and their programs run."""
-    from lab.processes import alive
-
     parts = [f"{part}-{name}" for part in ("containerd", "kubelet", "proxy") for name in NODES]
     if not all(alive(part) for part in parts):
         return False
@@ -55,6 +79,13 @@ def _folder(name: str) -> Path:
 
 def _ctr(socket: Path) -> tuple[str, ...]:
     return ("ctr", "--address", str(socket), "--namespace", "k8s.io")
+
+
+def _cri(socket: Path) -> bool:
+    try:
+        return serves_cri(run(*_ctr(socket), "plugins", "ls"))
+    except PartFailed:
+        return False
 
 
 def _inside(name: str) -> tuple[str | Path, ...]:

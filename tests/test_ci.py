@@ -28,8 +28,38 @@ from deployer.model import Job
         ({"GITHUB_ACTIONS": "true"}, Job("github", "")),
         (
             {"GITLAB_CI": "true", "CI": "true", "GITLAB_USER_LOGIN": "ann", "CI_JOB_URL": "https://git.example/j/1"},
-            Job("gitlab", "ann", "https://git.example/j/1"),
+            Job("gitlab", "ann", "https://git.example/j/1", protected=False),
         ),
+        (
+            {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_REF_TYPE": "branch",
+                "GITHUB_REF_NAME": "main",
+                "DEPLOY_ENVIRONMENT": "prod",
+            },
+            Job("github", "", branch="main", environment="prod"),
+        ),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}, Job("github", "")),
+        (
+            {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_REF_NAME": "7/merge",
+                "GITHUB_HEAD_REF": "main",
+                "GITHUB_REF_TYPE": "branch",
+            },
+            Job("github", "", branch="7/merge"),
+        ),
+        (
+            {
+                "GITLAB_CI": "true",
+                "CI_COMMIT_BRANCH": "main",
+                "CI_ENVIRONMENT_NAME": "prod",
+                "CI_COMMIT_REF_PROTECTED": "true",
+                "DEPLOY_ENVIRONMENT": "another",
+            },
+            Job("gitlab", "", branch="main", environment="prod", protected=True),
+        ),
+        ({"CI": "1", "USER": "x", "DEPLOY_ENVIRONMENT": "prod"}, Job("ci", "x", environment="prod")),
     ],
 )
 def test_job(environ: dict[str, str], found: Job) -> None:

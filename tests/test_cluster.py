@@ -1,8 +1,10 @@
+import base64
 import json
 import logging
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -143,6 +145,23 @@ def test_several_kubeconfigs_are_merged_as_kubectl_does(api: ApiServer, tmp_path
     door = cluster.connect(Path(f"{api.kubeconfig(tmp_path)}:{other}:{tmp_path}/absent"), "prod")
     assert door.version()
     door.close()
+
+
+def test_a_private_key_in_the_kubeconfig_is_never_written_to_disk(
+    api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    data = {name: base64.b64encode(name.encode()).decode() for name in ("client-certificate-data", "client-key-data")}
+    file = api.kubeconfig(tmp_path, **data)
+    file.write_text(file.read_text().replace("http://", "https://"))  # the client reads no keys for plain HTTP
+    doors = [cluster.connect(file, "dev") for _ in range(2)]
+    for door in doors:
+        settings = door._session._configuration
+        assert Path(settings.cert_file).read_text() == "client-certificate-data"
+        assert Path(settings.key_file).read_text() == "client-key-data"
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_fingerprint_of_the_ca_is_openssls(api: ApiServer, tmp_path: Path) -> None:

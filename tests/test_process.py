@@ -208,6 +208,38 @@ def test_a_second_signal_is_no_reason_to_leave_a_program_behind(monkeypatch: pyt
     assert seconds < 50
 
 
+def test_what_a_killed_run_has_started_ends_too(tmp_path: Path) -> None:
+    started = tmp_path / "pid"
+    child = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(120)"
+    code = (
+        "import sys\n"
+        "from deployer.model import Command\n"
+        "from deployer.process import Lifeline, Programs\n"
+        "with Lifeline() as lifeline:\n"
+        "    programs = Programs({}, lifeline=lifeline)\n"
+        f"    programs.run(Command((sys.executable, '-c', {child!r})), print)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        until(lambda: started.exists() and started.read_text())
+        assert running(int(started.read_text()))
+    finally:
+        run.kill()
+        run.wait()
+    until(lambda: not running(int(started.read_text())))
+
+
+def test_a_lifeline_ends_with_the_run_and_a_dead_one_does_no_harm() -> None:
+    with process.Lifeline() as lifeline:
+        programs = Programs(os.environ, lifeline=lifeline)
+        assert programs.read(python("print('done')")) == "done"
+        assert lifeline._process
+        lifeline._process.kill()
+        lifeline._process.wait()
+        assert programs.read(python("print('done')")) == "done"
+    assert lifeline._process.returncode is not None
+
+
 def test_hope_given_up_ends_the_program() -> None:
     said: list[str] = []
     code = "import sys, time; print('waiting', file=sys.stderr, flush=True); time.sleep(60)"

@@ -99,3 +99,61 @@ LABELS = "app=web,part=front"
 def test_what_is_waited_for(items: list[dict[str, Any]], first: bool, expected: Rendered) -> None:
     assert rendered(items, first=first) == expected
     assert rendered(objects(json.dumps({"kind": "List", "items": items})), first=first) == expected
+
+
+def labelled(kind: str, name: str, **labels: str) -> dict[str, Any]:
+    template = {"metadata": {"labels": labels}}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {"template": template}}
+
+
+def service(name: str, **selector: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"selector": selector}}
+
+
+FRONT, BACK = (
+    labelled("Deployment", "web", app="shop", part="web"),
+    labelled("StatefulSet", "db", app="shop", part="db"),
+)
+CUSTOM = {"apiVersion": "db.example.com/v1", "kind": "Cluster", "metadata": {"name": "db"}}
+
+
+@pytest.mark.parametrize(
+    ("items", "web", "db"),
+    [
+        pytest.param([service("s", app="shop", part="db")], [], ["s"], id="its selector matches"),
+        pytest.param([service("s", app="shop")], ["s"], ["s"], id="it leads to both"),
+        pytest.param([service("s", app="shop", part="dbb")], ["s"], [], id="a slip: the first of those nearly meant"),
+        pytest.param([service("s", app="shp", part="db")], [], ["s"], id="a slip: the one nearly meant"),
+        pytest.param([service("s", app="shop", role="leader")], [], [], id="a label that a pod gets while it runs"),
+        pytest.param([service("s", app="shp", part="db"), CUSTOM], [], [], id="the pods may be an operator's"),
+        pytest.param([service("s", app="shop", part="db"), CUSTOM], [], ["s"], id="an operator is no matter here"),
+        pytest.param([{"kind": "Service", "metadata": {"name": "s"}}], [], [], id="no selector"),
+        pytest.param(
+            [
+                {
+                    "kind": "HorizontalPodAutoscaler",
+                    "metadata": {"name": "a"},
+                    "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+                }
+            ],
+            ["a"],
+            [],
+            id="an autoscaler",
+        ),
+        pytest.param(
+            [
+                {
+                    "kind": "PodDisruptionBudget",
+                    "metadata": {"name": "p"},
+                    "spec": {"selector": {"matchLabels": {"part": "db"}}},
+                }
+            ],
+            [],
+            ["p"],
+            id="a budget",
+        ),
+    ],
+)
+def test_what_a_release_has_beside_its_workloads(items: list[dict[str, Any]], web: list[str], db: list[str]) -> None:
+    found = workloads(json.dumps({"kind": "List", "items": [FRONT, BACK, JOB, *items]}))
+    assert [[name for _, name in one.beside] for one in found] == [web, db, []]

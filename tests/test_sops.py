@@ -309,3 +309,18 @@ def test_edit_makes_a_file(cli: Vault, capfd: pytest.CaptureFixture[str], monkey
 def test_an_unknown_environment(cli: Vault, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["secrets", "check", "--env", "deb"]) == 2
     assert "unknown environment `deb`; did you mean `dev`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        ("tools: [sops]\nsecretFiles: none.yaml\n", "secretFiles is `none.yaml`; a list of files is expected"),
+        ("tools: 1\nsecretFiles: [1]\n", "there is no 1 (secretFiles)"),
+        ("secretFiles: ['${WHERE}/a.yaml']\n", "variable not set: WHERE"),
+        ("secretFiles: [\n", "environments/dev.yaml:2: not valid YAML"),
+    ],
+)
+def test_a_profile_that_is_wrong(cli: Vault, profile: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (cli.folder / "environments/dev.yaml").write_text(profile)
+    assert run(["secrets", "check", "--env", "dev"]) == 2
+    assert said in capsys.readouterr().err

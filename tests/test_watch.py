@@ -351,8 +351,11 @@ def test_without_watch_it_polls(api: ApiServer, door: cluster.Cluster) -> None:
     ]
 
 
-def test_a_kind_that_may_not_be_listed_is_unreadable_and_said_once(api: ApiServer, door: cluster.Cluster) -> None:
-    api.fail("list replicasets", apiserver.status(403), 1e9)
+@pytest.mark.parametrize("status", [403, 404])  # 404: a cluster too old to have the kind
+def test_a_kind_that_may_not_be_listed_is_unreadable_and_said_once(
+    api: ApiServer, door: cluster.Cluster, status: int
+) -> None:
+    api.fail("list replicasets", apiserver.status(status), 1e9)
     follow = Follow(door).judged()
     await_true(lambda: api.count("list", "replicasets") > 3)
     ready(api)
@@ -607,6 +610,16 @@ def test_what_events_could_say_more_about(found: dict[str, Any], worth: bool) ->
     assert not unwell(Snapshot({found["kind"]: {"x": found}}), 1_000_000.0, doubt=3.0)
 
 
+def test_events_of_a_claim_that_a_pod_waits_for() -> None:
+    volumes = [{"persistentVolumeClaim": {"claimName": "data"}}]
+    pod = item("Pod", "pod", spec={"volumes": volumes}, status={"phase": "Pending"})
+    claims = {name: item("PersistentVolumeClaim", name, status={"phase": "Pending"}) for name in ("data", "other")}
+    for name, one in (*claims.items(), ("web-0", pod)):
+        one["metadata"]["name"] = name
+    seen = Snapshot({"Pod": {"pod": pod}, "PersistentVolumeClaim": claims})
+    assert sorted(unwell(seen, 1_000_000.0, doubt=3.0)) == ["data", "pod"]
+
+
 # what to read
 
 
@@ -641,6 +654,27 @@ def test_a_workload_says_itself_which_pods_it_has(api: ApiServer, door: cluster.
     assert found.sources[2].labels == "app=web,tier in (a,b),!old,new,x notin (y)"
     with pytest.raises(cluster.NotFound):
         watch.discover(door, "dev", [Workload("Deployment", "absent")])
+
+
+def test_what_a_workload_has_beside_it_is_read_too_one_request_a_kind(api: ApiServer, door: cluster.Cluster) -> None:
+    volumes = [{"persistentVolumeClaim": {"claimName": "data"}}, {"emptyDir": {}}]
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": {"spec": {"volumes": volumes}}}
+    api.put(DEPLOYMENTS, "web", {"kind": "Deployment", "spec": spec})
+    beside = (("Service", "web"), ("Service", "admin"), ("PodDisruptionBudget", "web"))
+    found = watch.discover(door, "dev", [Workload("Deployment", "web", beside)]).sources[3:]
+    assert [(one.kind, one.labels or None, one.fields, one.needed) for one in found] == [
+        ("PersistentVolumeClaim", None, "metadata.name=data", True),
+        ("PodDisruptionBudget", None, "metadata.name=web", False),
+        ("Service", None, None, True),
+        ("EndpointSlice", "kubernetes.io/service-name in (admin,web)", None, True),
+    ]
+
+
+def test_the_claims_of_a_statefulset_have_its_labels(api: ApiServer, door: cluster.Cluster) -> None:
+    spec = {"selector": {"matchLabels": {"app": "db"}}, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
+    api.put(cluster.path("StatefulSet", "dev"), "db", {"kind": "StatefulSet", "spec": spec})
+    found = watch.discover(door, "dev", [Workload("StatefulSet", "db")]).sources[-1]
+    assert (found.kind, found.labels) == ("PersistentVolumeClaim", "app=db")
 
 
 def test_an_api_that_hesitates_is_asked_again_for_workloads(api: ApiServer, door: cluster.Cluster) -> None:

@@ -90,11 +90,7 @@ def _run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help says how it is used" if context else None
         problem = UsageError(error.format_message(), hint=hint)
-        for line in words.error(problem):
-            typer.echo(line, err=True)
-        if {"json", "-ojson", "--output=json"} & set(arguments):
-            streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
-        return int(ExitCode.USAGE)
+        return _told(problem, arguments)
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
     except DeployError as error:
@@ -105,18 +101,26 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
     except OSError as error:  # a full disk, a folder that may not be read
-        for line in words.error(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename))))):
-            typer.echo(line, err=True)
-        return int(ExitCode.FAILED)
+        return _told(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename)))), arguments)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
         if os.environ.get("DEPLOY_DEBUG"):
             typer.echo("".join(traceback.format_exception(error)), err=True)
             return int(ExitCode.FAILED)
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-        typer.echo(f"error: internal error: {type(error).__name__} at {where}", err=True)
-        typer.echo("hint: this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report", err=True)
-        return int(ExitCode.FAILED)
+        bug = DeployError(
+            f"internal error: {type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}",
+            hint="this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report",
+        )
+        return _told(bug, arguments)
+
+
+def _told(problem: DeployError, arguments: list[str]) -> int:
+    """The exit code of an error that no verb has told yet: in words, and as a document where one was asked for."""
+    for line in words.error(problem):
+        typer.echo(line, err=True)
+    if {"json", "-ojson", "--output=json"} & set(arguments):
+        streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
+    return int(problem.exit_code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

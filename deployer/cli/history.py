@@ -7,6 +7,7 @@ import typer
 
 from deployer.cli import options
 from deployer.cli.session import answering, echo, session
+from deployer.cli.streams import answer
 from deployer.errors import ExitCode
 from deployer.plan.figures import figures
 from deployer.report import document
@@ -30,7 +31,7 @@ def history(
         counted = figures(revisions, cluster.server_time())
     if output is options.Output.JSON:
         release = (run.profile.release.name, run.target.namespace, run.target.context)
-        echo(document.text(document.history(env, release, shown, counted)), run.mask)
+        answer(document.history(env, release, shown, counted), run.mask)
     else:
         for line in report.lines(env, run.profile.release.name, run.target, shown, counted):
             echo(line, run.mask)

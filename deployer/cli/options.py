@@ -40,6 +40,19 @@ EnvFile = Annotated[
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the output of docker and helm.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override",
+        help="Pass over a guard, where guards.overridable allows it; again for more.",
+        metavar="GUARD",
+        show_default=False,
+    ),
+]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help="Why a guard is passed over; goes on record.", show_default=False)
+]
+YesInJob = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 Timeout = Annotated[
     str | None,

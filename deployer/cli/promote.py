@@ -15,6 +15,7 @@ from deployer import dockerconfig, evidence
 from deployer import status as statuses
 from deployer.checks import Ready
 from deployer.cli import asking, options
+from deployer.cli.consent import consent
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
 from deployer.cli.up import plan_of
 from deployer.commands import docker
@@ -24,7 +25,6 @@ from deployer.model import Command, Image, Values
 from deployer.plan import promotion
 from deployer.plan import values as release_values
 from deployer.plan.steps import Plan, Promotion
-from deployer.plan.up import guard
 from deployer.registry import Registry
 from deployer.report import words
 
@@ -52,6 +52,8 @@ def promote(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
+    override: options.Override = None,
+    reason: options.Reason = None,
     force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
@@ -69,16 +71,18 @@ def promote(
             standing, image = _promotable(origin, sha)
         with _naming(to):
             run = _knowing(origin, stack.enter_context(session(project, to, env_file, timeout=timeout)), stack)
+            consented = consent(run, override, reason, yes=yes)
             given = run.values([])
             ready = run.checks.for_promotion(given, image, force=force)
-            guard(run.profile, ready.facts)  # before anybody is waited for
-            plan = _plan(origin, run, ready, given, standing, image)
+            passed = consented.passed(ready.guarded)  # before anybody is waited for
+            plan = _plan(origin, run, ready, given, standing, image).passing(passed)
         if dry_run:
             return show_plan(plan, run.mask, output)
         if not plan.kept:
             for line in words.changes(plan):
                 print(run.mask(line), file=sys.stderr, flush=True)  # noqa: T201
-            asking.confirm(run, f"promote it to {to}?", yes)
+            if not consented.confirm("promote", passed):
+                asking.confirm(run, f"promote it to {to}?", yes)
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
@@ -90,8 +94,8 @@ def promote(
                     _demand_same(standing, image, *_promotable(origin, sha))
                 with _naming(to):
                     ready = run.checks.anew(ready, given, force=force)
-                    plan = replace(_plan(origin, run, ready, given, standing, image), notes=())
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                    plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
@@ -157,8 +161,8 @@ def _plan(
             plan_of(run, ready, given),
             promoted,
             run.profile.tools.docker,
-            _logins(origin, run, image) if ready.copied else (),
-            copied=ready.copied,
+            _logins(origin, run, image) if ready.absent else (),
+            copied=ready.absent,
         ),
         differences=promotion.differences(standing, settings, (*origin.secret_paths, *run.secret_paths)),
     )

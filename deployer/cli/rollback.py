@@ -10,6 +10,7 @@ import typer
 
 from deployer import evidence
 from deployer.cli import asking, options
+from deployer.cli.consent import consent
 from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.errors import DeployError, PreflightError
 from deployer.execute import Doors, execute
@@ -30,6 +31,8 @@ def rollback(
         bool, typer.Option("--force", help="With --to: also a revision that was not good, or that runs already.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, do nothing.")] = False,
+    override: options.Override = None,
+    reason: options.Reason = None,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
@@ -39,6 +42,7 @@ def rollback(
 ) -> int:
     """Put the last good revision back, or the one named, and watch it until healthy; shows first what changes."""
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
+        consented = consent(run, override, reason, yes=yes)
 
         def made(kept: Sequence[Stored]) -> Plan:
             history = tuple(one.revision for one in kept)
@@ -50,11 +54,13 @@ def rollback(
             print(f"warning: {run.opened.message}; a rollback does without", file=sys.stderr, flush=True)  # noqa: T201
         run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
         plan = made(kept)
+        passed = consented.passed(run.checks.guarded("rollback"))
         if dry_run:
-            return show_plan(plan, run.mask, output)
+            return show_plan(plan.passing(passed), run.mask, output)
         for line in words.changes(plan):
             print(run.mask(line), file=sys.stderr, flush=True)  # noqa: T201
-        asking.confirm(run, "put it back?", yes)
+        if not consented.confirm("rollback", passed):
+            asking.confirm(run, "put it back?", yes)
         with (
             teller(run.mask, output, verbose=verbose) as screen,
             run.lease(cluster, "rollback", screen.tell) as lease,
@@ -65,8 +71,9 @@ def rollback(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
-            result = execute(replace(plan, notes=()), run.profile, run.project, doors, screen.tell)
+            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
+            plan = replace(plan, notes=()).passing(passed)
+            result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
 

@@ -7,12 +7,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer import ci, credentials, dockerconfig, lock, sops
-from deployer.checks import Checks
+from deployer.checks import Checks, target
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -30,7 +30,6 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
-from deployer.values import layers
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -46,9 +45,10 @@ class Session:
     target: Target
     programs: Programs
     login: Login | None
-    secrets: dict[str, str]  # path in the values: secret
+    secrets: dict[str, str] = field(repr=False)  # path in the values: secret
     mask: Mask
     job: Job
+    variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
 
     def values(self, assignments: Sequence[str]) -> Values:
@@ -61,7 +61,7 @@ class Session:
     def secret_paths(self) -> tuple[str, ...]:
         """Where in the values a secret stands: those by name, and those of the decrypted files."""
         opened = () if isinstance(self.opened, DeployError) else self.opened
-        found = (settings.shown(path) for one in opened for path in layers.paths(one.document.data))
+        found = (settings.shown(path) for one in opened for path in one.paths)
         return (*self.secrets, *found)
 
     def learn(self, secrets: Sequence[str]) -> None:
@@ -72,7 +72,16 @@ class Session:
     @property
     def checks(self) -> Checks:
         """The checks before the first deed."""
-        return Checks(self.project, self.profile, self.target, self.programs, self.job, self.login)
+        return Checks(
+            self.environment,
+            self.project,
+            self.profile,
+            self.target,
+            self.programs,
+            self.job,
+            self.login,
+            self.variables,
+        )
 
     @property
     def attended(self) -> bool:
@@ -81,8 +90,8 @@ class Session:
 
     def lease(self, cluster: Cluster, verb: str, tell: Callable[[Event], None]) -> AbstractContextManager[Lease]:
         """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
-        limits = self.profile.lock
-        claim = Claim(self.environment, verb, self.job, limits.ttl, 0 if self.attended else limits.wait)
+        lease = self.profile.lock
+        claim = Claim(self.environment, verb, self.job, lease.ttl, 0 if self.attended else lease.wait)
         return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
 
 
@@ -99,7 +108,6 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
     login = credentials.login(registry.username_variable, registry.password_variable, known)
     credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items()}
-    kubeconfig = Path(profile.target.kubeconfig).expanduser()
     opened: tuple[Opened, ...] | DeployError
     try:
         opened = decrypted(project, environment, profile, known)
@@ -122,12 +130,13 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
             project=project,
             environment=environment,
             profile=profile,
-            target=Target(project / kubeconfig, profile.target.context, profile.target.namespace),
+            target=target(project, profile),
             programs=Programs(environ, frozenset(withheld)),
             login=login,
             secrets=secrets,
             mask=mask,
             job=ci.job(os.environ),
+            variables=known,
             opened=opened,
         )
 
@@ -149,9 +158,9 @@ def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[
 
 def _tell_ci(mask: Mask) -> None:
     """GitHub's runner hides what it is told to, and eats the line that tells it; in a file the line would stay."""
-    if not stat.S_ISREG(os.fstat(2).st_mode):
-        for line in annotations.masks(mask.known, os.environ):
-            print(line, file=bare(sys.stderr), flush=True)
+    lines = list(annotations.masks(mask.known, os.environ))
+    if lines and not stat.S_ISREG(os.fstat(2).st_mode):
+        print("\n".join(lines), file=bare(sys.stderr), flush=True)
 
 
 @contextmanager

@@ -8,13 +8,13 @@ import typer
 from deployer import evidence
 from deployer.checks import Ready
 from deployer.cli import options
+from deployer.cli.consent import consent
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
 from deployer.commands import docker
 from deployer.execute import Doors, execute
 from deployer.model import Values
 from deployer.plan.steps import Plan
 from deployer.plan.unchanged import kept
-from deployer.plan.up import guard
 from deployer.plan.up import up as plan_up
 
 
@@ -32,6 +32,9 @@ def up(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
+    override: options.Override = None,
+    reason: options.Reason = None,
+    yes: options.YesInJob = False,
     force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
     timeout: options.Timeout = None,
     output: options.Format = options.Output.TEXT,
@@ -41,13 +44,16 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
+        consented = consent(run, override, reason, yes=yes)
         given = run.values(assignments or [])
+        ready = run.checks.for_release(given, tag, force=force)
+        passed = consented.passed(ready.guarded)  # before anybody is waited for
+        plan = plan_of(run, ready, given).passing(passed)
+        if dry_run:
+            return show_plan(plan, run.mask, output)
+        if not plan.kept:
+            consented.confirm("up", passed)
         with teller(run.mask, output, verbose=verbose) as screen:
-            ready = run.checks.for_release(given, tag, force=force)
-            guard(run.profile, ready.facts)  # before anybody is waited for
-            plan = plan_of(run, ready, given)
-            if dry_run:
-                return show_plan(plan, run.mask, output)
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
                 return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
@@ -56,8 +62,8 @@ def up(
             run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
-                plan = plan_of(run, ready, given)
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
+                plan = plan_of(run, ready, given).passing(passed)
+                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
@@ -79,6 +85,6 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         target=run.target,
         values=given,
         login=login,
-        secrets=run.secrets,
+        secrets=run.secret_paths,
         because=ready.because,
     )

@@ -11,6 +11,7 @@ import ssl
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ class Session:
         configuration, rest = _parts()
         self._configuration: Any = configuration()
         self._configuration.connection_pool_maxsize = POOL
-        self.trouble = _load(self._configuration, kubeconfig, context)
+        self.trouble, files = _load(self._configuration, kubeconfig, context)
+        for file in files:
+            weakref.finalize(self, os.close, file)
         self.pool: Any = rest(self._configuration).pool_manager
         self.server: str = self._configuration.host
         self.ca_sha256 = _fingerprint(self._configuration.ssl_ca_cert)
@@ -87,7 +90,7 @@ def _stand_in() -> None:
 
 
 def _api_client(*arguments: Any, **named: Any) -> Any:
-    """The loader of kubeconfigs needs one for nothing but renewing an OIDC token: the real one, when it comes to that."""
+    """The loader of kubeconfigs needs one to renew an OIDC token, and for nothing else: the real one, then."""
     _forget()
     from kubernetes.client import ApiClient
 
@@ -99,8 +102,8 @@ def _forget() -> None:
         del sys.modules[name]
 
 
-def _load(configuration: Any, kubeconfig: Path, context: str) -> str:
-    """Fill in the client's configuration; return what its loader complained of."""
+def _load(configuration: Any, kubeconfig: Path, context: str) -> tuple[str, list[int]]:
+    """Fill in the client's configuration; return what its loader complained of, and files to close at the end."""
     from kubernetes.config import kube_config
 
     files = [Path(one).expanduser() for one in str(kubeconfig).split(os.pathsep)]
@@ -124,9 +127,30 @@ def _load(configuration: Any, kubeconfig: Path, context: str) -> str:
             kube_config.load_kube_config(  # type: ignore[no-untyped-call]  # not annotated
                 str(kubeconfig), context, client_configuration=configuration
             )
+            opened = _in_memory(configuration)
     except Exception as error:
         raise PreflightError(f"context {context} of {kubeconfig} is unusable: {_first_line(error)}") from None
-    return "\n".join(said)
+    return "\n".join(said), opened
+
+
+def _in_memory(configuration: Any) -> list[int]:
+    """Move what a kubeconfig holds inline into files that are not on disk, where the system has such; their numbers.
+
+    The client writes it into temporary files, a private key too. Those outlive a run that is killed.
+    """
+    from kubernetes.config import kube_config
+
+    files = []
+    if hasattr(os, "memfd_create"):
+        for name in ("ssl_ca_cert", "cert_file", "key_file"):
+            written = getattr(configuration, name)
+            if written in kube_config._temp_files.values():
+                files.append(os.memfd_create(name))
+                with open(files[-1], "wb", closefd=False) as file:
+                    file.write(Path(written).read_bytes())
+                setattr(configuration, name, f"/proc/self/fd/{files[-1]}")
+        kube_config._cleanup_temp_files()  # type: ignore[no-untyped-call]  # not annotated
+    return files
 
 
 def _first_line(error: Exception) -> str:

@@ -43,3 +43,13 @@ def tree(project: Path, index: Path) -> Command:
 def remote(project: Path) -> Command:
     """The URL of `origin`; fails where there is none."""
     return git(project, "remote", "get-url", "origin")
+
+
+def verify_commit(project: Path) -> Command:
+    """Check the signature of HEAD's commit, with the keys that git's configuration trusts."""
+    return git(project, "verify-commit", "HEAD")
+
+
+def verify_tag(project: Path, tag: str) -> Command:
+    """Check the signature of a tag. The full name, so that no branch of the same name is meant."""
+    return git(project, "verify-tag", f"refs/tags/{tag}")

@@ -185,11 +185,11 @@ def not_startable(seen: Seen) -> Symptom | None:
 
 
 def crashing(seen: Seen) -> Symptom | None:
-    """[24-26, 34] The container failed as often as `crash_exits` allows: restartCount and state.terminated.
+    """[24-26, 34] Not ready, and failed as often as `crash_exits` allows: restartCount and state.terminated.
 
     One failed exit may be a dependency that was not there yet (skaffold#5210, #8032).
     """
-    if seen.exits < seen.limits.crash_exits or _ended_well(seen):
+    if seen.exits < seen.limits.crash_exits or seen.status.get("ready") or _ended_well(seen):
         return None
     rule, message, hint = _why_crashed(seen)
     return _fault(seen, rule, f"{message}, {_times(seen)}", 0, hint, None, logs=True)
@@ -296,7 +296,11 @@ def _fault(
 
 
 def before(pod: Object, status: Mapping[str, Any], since: float) -> int:
-    """Restarts that a rollout is not to blame for: a pod's that was there before it, and well when first seen."""
-    if created(pod) >= int(since) or not status.get("ready"):
+    """Restarts that a rollout is not to blame for: those of a pod that was there before, unless it loops.
+
+    A pod of last month that is just starting again has not failed nine times since.
+    """
+    back_off = ((status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+    if created(pod) >= int(since) or back_off:
         return 0
     return int(status.get("restartCount") or 0)

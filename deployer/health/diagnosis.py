@@ -1,9 +1,9 @@
 """The report of a failure: which questions to ask the cluster, and what the answers say together. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deployer.health import images, pods
+from deployer.health import claims, images, pods
 from deployer.health.objects import containers, happened, name, owner, times, uid
 from deployer.health.verdict import Cause, Counts, Judgement, Object, Snapshot
 
@@ -78,8 +78,9 @@ def questions(judgement: Judgement, snapshot: Snapshot) -> Questions:
     chosen = [pod for pod in snapshot.of("Pod") if name(pod) in pods_of_cause]
     makers = {owner(pod) for pod in chosen}
     makers |= {cause.object.partition("/")[2] for cause in judgement.causes[:1]}
+    volumes = [claim for pod in chosen for claim in claims.of(pod, snapshot.of("PersistentVolumeClaim"))]
     sets = [one for one in snapshot.of("ReplicaSet") if uid(one) in makers or name(one) in makers]
-    return Questions(logs, tuple(dict.fromkeys(uid(one) for one in (*items, *sets, *chosen))))
+    return Questions(logs, tuple(dict.fromkeys(uid(one) for one in (*items, *sets, *chosen, *volumes))))
 
 
 def diagnose(
@@ -105,9 +106,16 @@ def diagnose(
             for asked, text in (logs or {}).items()
         ),
         facts=_facts(first, snapshot),
-        hint=first.hint if first else None,
+        hint=_hint(first, (logs or {}).values()),
         missing=tuple(missing),
     )
+
+
+def _hint(first: Cause | None, logs: Iterable[str]) -> str | None:
+    """What to change. A program for another machine has started when the kernel refuses it: the log alone says so."""
+    if first and first.rule == "crash" and any("exec format error" in text for text in logs):
+        return "build the image for the nodes' platform"
+    return first.hint if first else None
 
 
 def _headline(judgement: Judgement, first: Cause | None) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.health import containers, images, pods, replicasets
+from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, name, of_object, ready_since, status, uid
+from deployer.health.objects import condition, name, of_object, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -36,16 +36,24 @@ def judge(
     `since` is the moment before the rollout began, `now` the present one, both in the API server's time. Pure: the
     same objects at the same times give the same verdict, in whatever order they were learned.
     """
+    if workload.kind in snapshot.unreadable:
+        said = f"no permission to read {workload.kind}"
+        return Judgement(workload, Verdict.INDETERMINATE, said, warnings=(said,)), memory
     item = next((one for one in snapshot.of(workload.kind) if name(one) == workload.name), None)
     if item is None or (memory.uid and uid(item) != memory.uid):
         return _absent(workload, memory)
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
-    found = [*rollout.symptoms, *_symptoms(rollout, snapshot, memory, since, now, limits)]
+    # The pods may be ahead of the counters: one that has just crashed is no longer Ready.
+    complete = rollout.complete and (workload.kind in ("Job", "Pod") or all(map(ready, rollout.pods)))
+    unserved = _unserved(workload, rollout, snapshot, limits) if complete else ()
+    found = [*rollout.symptoms, *_symptoms(rollout, snapshot, memory, since, now, limits), *unserved]
     memory = replace(memory, first={one.key: memory.first.get(one.key, now) for one in found})
     due = {one.key: one.at if one.at is not None else memory.first[one.key] + one.grace for one in found}
     doomed = [one for one in found if due[one.key] <= now]
     failed = _failed(workload, rollout, doomed)
+    if failed and all(one.cause.rule == "progress_deadline" for one in failed):
+        failed = (*(one for one in found if one.cause.pods), *failed)  # what kept it from progressing
     shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
     suspects = [one for one in found if shown[one.key] <= now]
     waits = [at - now for at in (*due.values(), *shown.values()) if now < at < NEVER]
@@ -55,20 +63,24 @@ def judge(
         made = replace(
             _judgement(workload, rollout, Verdict.PAUSED, (), snapshot, limits), summary="paused, not rolled out"
         )
-    elif rollout.complete and (left := _soak_left(rollout, now, limits)) <= 0:
+    elif complete and (left := _soak_left(rollout, snapshot, memory, now, limits)) <= 0 and not unserved:
         made = _judgement(workload, rollout, Verdict.HEALTHY, (), snapshot, limits)
-    elif rollout.complete:
+    elif complete and left <= 0:
+        made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
+        made = replace(made, summary=f"{made.summary}; {unserved[0].cause.message}")
+    elif complete:
         made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         made = replace(made, summary=f"{made.summary}; watched for {left:.0f} s more")
         waits.append(left)
     else:
-        patience = min(limits.stuck, float(item["spec"].get("progressDeadlineSeconds") or limits.stuck))
+        patience = _patience(workload, item, rollout, limits)
         left = memory.moved_at + patience - now
         made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
-    made = replace(made, recheck=min((wait for wait in waits if wait > 0), default=None))
+    made = replace(made, warnings=(*made.warnings, *notes.notes(workload, snapshot, now)))
+    made = replace(made, recheck=min((wait for wait in waits if 0 < wait < NEVER), default=None))
     return made, replace(memory, last=made)
 
 
@@ -94,7 +106,7 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
                 pulls[key] = text
             restarts.setdefault(key, containers.before(pod, state, since))
             stages.append((key, bool(state.get("imageID")), state.get("started"), state.get("ready")))
-    moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), tuple(sorted(map(str, stages))))
+    moved = (rollout.counts, rollout.complete, item["metadata"].get("generation"), frozenset(stages))
     changed = moved != memory.moved
     return Memory(
         uid(item),
@@ -122,21 +134,36 @@ def _symptoms(
     for pod in rollout.pods:
         about = of_object(events, pod)
         one = _of_containers(pod, about, readable, memory, limits)
-        one = one or pods.symptoms(pod, about, limits, now, leaving=leaving)
         found += [one] if one else []
+        if one is None or one.passive:
+            whole = pods.symptoms(pod, about, snapshot, limits, now, leaving=leaving)
+            found += [whole] if whole else []
     return found
+
+
+def _unserved(workload: Workload, rollout: Rollout, snapshot: Snapshot, limits: Limits) -> tuple[Symptom, ...]:
+    """The Service of the release that leads to none of these ready pods, unless nobody asks or nobody may look."""
+    if not limits.endpoints or not rollout.counts.desired or snapshot.unreadable & {"Service", "EndpointSlice"}:
+        return ()
+    theirs = notes.beside(workload, snapshot, "Service")
+    found = services.no_endpoints(theirs, snapshot.of("EndpointSlice"), rollout.pods, limits)
+    return (found,) if found else ()
 
 
 def _of_containers(
     pod: Object, events: Sequence[Object], readable: bool, memory: Memory, limits: Limits
 ) -> Symptom | None:
+    """The first container that may fail the pod, else the first that shows anything."""
+    waits: Symptom | None = None
     for spec, state, init in containers_of(pod):
         key = f"{uid(pod)}/{spec['name']}"
         pull = memory.pulls.get(key) or images.told(events, spec["image"])
         seen = containers.Seen(pod, spec, state, init, events, readable, pull, memory.restarts.get(key, 0), limits)
-        if found := containers.symptoms(seen):
+        found = containers.symptoms(seen)
+        if found and not found.passive:
             return found
-    return None
+        waits = waits or found
+    return waits
 
 
 def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> tuple[Symptom, ...]:
@@ -185,13 +212,26 @@ def _past(pod: Object, symptom: Symptom) -> bool:
     return "running" in (state.get("state") or {}) or bool(state.get("ready"))
 
 
-def _soak_left(rollout: Rollout, now: float, limits: Limits) -> float:
-    """[7] Seconds until the youngest new pod has been ready for long enough; a restart makes it young again."""
+def _soak_left(rollout: Rollout, snapshot: Snapshot, memory: Memory, now: float, limits: Limits) -> float:
+    """[7] Seconds until the youngest new pod has been ready for long enough; a restart makes it young again.
+
+    Where pods may not be read, the counters have to stand still for as long.
+    """
     needed = pods.soak(rollout.template, limits) if rollout.template else 0.0
-    if not needed or not rollout.pods:
+    if not needed:
         return 0.0
-    youngest = max((ready_since(pod) or now for pod in rollout.pods), default=now)
-    return youngest + needed - now
+    if not rollout.pods:
+        return memory.moved_at + needed - now if "Pod" in snapshot.unreadable and rollout.counts.desired else 0.0
+    return max(ready_since(pod) or now for pod in rollout.pods) + needed - now
+
+
+def _patience(workload: Workload, item: Object, rollout: Rollout, limits: Limits) -> float:
+    """[36] How long nothing may move. A Job's pod that runs, works: how long that takes is its own to limit."""
+    if workload.kind in ("Job", "Pod") and any(status(pod).get("phase") == "Running" for pod in rollout.pods):
+        return NEVER
+    spec = item["spec"]
+    least = min(limits.stuck, float(spec.get("progressDeadlineSeconds") or limits.stuck))
+    return least + float(spec.get("minReadySeconds") or 0)
 
 
 def _stuck(made: Judgement, patience: float) -> Judgement:

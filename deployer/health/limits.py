@@ -21,6 +21,8 @@ class Limits:
     sandbox: float = 60  # [32] a pod that gets no network
     placement: float = 30  # [29] no node matches
     resources: float = 60  # [30] no node has room; without end while an autoscaler adds one
+    claim: float = 60  # [45] a claim that nobody binds, while its pod waits
+    endpoints: float = 10  # [47] a Service that leads to no ready pod once all are ready; 0: Services are not looked at
     readiness: float = 60  # [33] running and never ready; twice the probe's own budget where that is more
     admission: float = 10  # [11] pods are refused: PodSecurity, webhook, invalid
     quota: float = 30  # [10] pods are refused for quota while nothing else moves

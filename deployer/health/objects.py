@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from deployer.health.verdict import Object
@@ -22,6 +23,7 @@ def status(item: Object) -> dict[str, Any]:
     return item.get("status") or {}
 
 
+@lru_cache(4096)
 def seconds(timestamp: str | None) -> float | None:
     """An RFC 3339 time as seconds since the epoch; the API rounds down to whole seconds."""
     return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
@@ -34,7 +36,10 @@ def created(item: Object) -> float:
 
 def condition(item: Object, kind: str) -> dict[str, Any]:
     """The condition of a type, or an empty one."""
-    return next((one for one in status(item).get("conditions") or () if one.get("type") == kind), {})
+    for one in status(item).get("conditions") or ():
+        if one.get("type") == kind:
+            return one  # type: ignore[no-any-return]
+    return {}
 
 
 def owner(item: Object) -> str | None:
@@ -70,9 +75,16 @@ def ready(pod: Object) -> bool:
 
 
 def ready_since(pod: Object) -> float | None:
-    """When the pod last became Ready; None while it is not."""
+    """Since when the pod is Ready with the containers it has; None while it is not.
+
+    A container may be started again so quickly that the condition does not change: its own start counts too.
+    """
     found = condition(pod, "Ready")
-    return seconds(found.get("lastTransitionTime")) if found.get("status") == "True" else None
+    if found.get("status") != "True":
+        return None
+    runs = ((state.get("state") or {}).get("running") or {} for _, state, init in containers(pod) if not init)
+    times = (found.get("lastTransitionTime"), *(run.get("startedAt") for run in runs))
+    return max((at for at in map(seconds, times) if at), default=None)
 
 
 def containers(pod: Object) -> Iterator[tuple[dict[str, Any], dict[str, Any], bool]]:

@@ -1,25 +1,37 @@
-"""Rules over one new pod as a whole: rows 28 to 33 and 35."""
+"""Rules over one new pod as a whole: rows 28 to 33, 35 and 45."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deployer.health import claims
 from deployer.health.limits import Limits
 from deployer.health.objects import condition, containers, created, happened, ready, seconds, status
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
-from deployer.health.verdict import Object
+from deployer.health.verdict import Object, Snapshot
 
 _NOWHERE = re.compile(
     r"didn't match|node\(s\) had untolerated taint|persistentvolumeclaim .* not found|not found", re.I
 )
 _ROOM = re.compile(r"Insufficient|Too many pods", re.I)
+_PASSING = re.compile(
+    r"untolerated taint \{node\.(kubernetes\.io/(not-ready|unreachable|unschedulable|[a-z]+-(pressure|unavailable))"
+    r"|cloudprovider)",
+    re.I,
+)
+"""Taints that Kubernetes itself puts on a node and takes away again."""
 _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 
 
-def symptoms(pod: Object, events: Sequence[Object], limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
+def symptoms(
+    pod: Object, events: Sequence[Object], snapshot: Snapshot, limits: Limits, now: float, *, leaving: bool
+) -> Symptom | None:
     """The first rule over the pod that applies; `leaving`: old pods are terminating and will make room."""
+    volumes = snapshot.of("PersistentVolumeClaim")
     for found in (
+        claims.claim_lost(pod, volumes),
+        claims.claim_unbound(pod, volumes, snapshot.of("Event"), limits),
         unschedulable(pod, events, limits, leaving=leaving),
         not_created(pod, events, limits, now),
         never_ready(pod, events, limits, now),
@@ -39,8 +51,9 @@ def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leav
     reason = str(found.get("reason") or "Unschedulable")
     if reason == "SchedulingGated":
         return of_pod(pod, "scheduling_gated", reason, "waits for its scheduling gates", NEVER, hint="remove the gates")
+    scaling = any(event.get("reason") in SCALING for event in events)
     if _ROOM.search(text):
-        coming = leaving or any(event.get("reason") in SCALING for event in events)
+        coming = leaving or scaling
         return of_pod(
             pod,
             "no_room",
@@ -48,14 +61,15 @@ def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leav
             f"cannot be scheduled: {text}",
             NEVER if coming else limits.resources,
             hint="lower the resource requests, or add nodes",
+            timer="coming" if coming else "",  # what has just made room is the scheduler's to see first
         )
-    nowhere = bool(_NOWHERE.search(text))
+    nowhere = bool(_NOWHERE.search(text)) and not _PASSING.search(text)
     return of_pod(
         pod,
         "no_node_matches",
         reason,
         f"cannot be scheduled: {text}",
-        limits.placement,
+        NEVER if scaling else limits.placement if nowhere else limits.resources,
         hint="mend nodeSelector, affinity, tolerations or the claim, or label a node",
         stage=Stage.PLACED if nowhere else None,
     )
@@ -117,9 +131,13 @@ def _told(events: Sequence[Object]) -> dict[str, str]:
 
 
 def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
-    """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567)."""
+    """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567).
+
+    The time runs from the last change of condition Ready: a pod that was well has as long to become well again.
+    """
     if ready(pod) or status(pod).get("phase") != "Running":
         return None
+    unready = seconds(condition(pod, "Ready").get("lastTransitionTime")) or 0.0
     for spec, state, init in containers(pod):
         began = seconds(((state.get("state") or {}).get("running") or {}).get("startedAt"))
         probe = spec.get("readinessProbe")
@@ -139,7 +157,7 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
             container=spec["name"],
             hint=f"see what {where(probe)} needs to answer; a slow start wants a startupProbe",
             logs=True,
-            at=began + grace,
+            at=max(began, unready) + grace,
         )
     return None
 
@@ -180,14 +198,15 @@ def where(probe: Mapping[str, Any]) -> str:
 
 
 def soak(template: Mapping[str, Any], limits: Limits) -> float:
-    """[7] Seconds that pods of a template must stay ready to count as healthy (konflux-ci#268, k8s#31319).
+    """[7] Seconds that a pod, or pods of a template, must stay ready to count as healthy (konflux-ci#268, k8s#31319).
 
     A container without a readiness probe is ready the moment it starts, so it has to run for a while. A liveness probe
     whose handler is neither that of the readiness probe nor that of the startup probe has proven nothing by the time
     the pod is ready: a wrong one first kills when its budget is spent.
     """
-    longest = 0.0
-    for container in template.get("spec", {}).get("containers") or ():
+    longest, spec = 0.0, template.get("spec") or {}
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    for container in (*sidecars, *(spec.get("containers") or ())):
         readiness, liveness = container.get("readinessProbe"), container.get("livenessProbe")
         if not readiness:
             longest = max(longest, limits.soak)

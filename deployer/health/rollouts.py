@@ -49,7 +49,7 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         and available >= updated
         and (mine >= wanted or _blind(snapshot) or wanted == 0)
     )
-    symptoms = tuple(filter(None, (_not_made(item, since, limits), _past_deadline(item, new, since, observed))))
+    symptoms = tuple(filter(None, (_not_made(item, since, limits), _past_deadline(item, new, since, observed, limits))))
     verdict = Verdict.PAUSED if spec.get("paused") and not (observed and complete) else None
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     slack = 0
@@ -93,17 +93,21 @@ def _not_made(item: Object, since: float, limits: Limits) -> Symptom | None:
     )
 
 
-def _past_deadline(item: Object, new: Object | None, since: float, observed: bool) -> Symptom | None:
+def _past_deadline(item: Object, new: Object | None, since: float, observed: bool, limits: Limits) -> Symptom | None:
     """[3, 4] Progressing=False, ProgressDeadlineExceeded, about this rollout: one of an earlier rollout stays for a
-    while after a rollback to an existing ReplicaSet (kubernaut#199, k8s#49637)."""
+    while after a rollback to an existing ReplicaSet (kubernaut#199, k8s#49637).
+
+    One of an earlier try of the same ReplicaSet stays until that is available: what it lacked may just have been made.
+    """
     found = condition(item, "Progressing")
     if not observed or found.get("reason") != "ProgressDeadlineExceeded":
         return None
     named = re.search(r'ReplicaSet "([^"]+)"', str(found.get("message") or ""))
+    old = (seconds(found.get("lastUpdateTime")) or 0) < int(since)
     if named and new is not None:
         if named[1] != name(new):
             return None
-    elif (seconds(found.get("lastUpdateTime")) or 0) < int(since):
+    elif old:
         return None
     limit = item["spec"].get("progressDeadlineSeconds", 600)
     return of_owner(
@@ -111,7 +115,7 @@ def _past_deadline(item: Object, new: Object | None, since: float, observed: boo
         "progress_deadline",
         "ProgressDeadlineExceeded",
         f"no progress for {limit} s (progressDeadlineSeconds)",
-        0,
+        limits.readiness if old else 0,
         hint="see the pods below",
     )
 
@@ -125,7 +129,8 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
     by_hand = strategy.get("type") == "OnDelete"
     partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
     revision = state.get("updateRevision")
-    mine = owned(snapshot.of("Pod"), uid(item))
+    # Until the change is observed, updateRevision is that of the version before, whose pods are none of ours.
+    mine = owned(snapshot.of("Pod"), uid(item)) if observed else []
     new = [pod for pod in live(mine) if label(pod, "controller-revision-hash") == revision]
     old = [pod for pod in live(mine) if label(pod, "controller-revision-hash") != revision]
     target = max(0, wanted - partition)
@@ -142,7 +147,7 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
         )
     if partition:
         warnings.append(f"partition {partition}: pods below it keep the old revision")
-    trapped = _trap(item, old) if observed and not by_hand else None
+    trapped = _trap(item, old, limits) if not by_hand else None
     return Rollout(
         counts,
         complete,
@@ -157,47 +162,61 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
     )
 
 
-def _trap(item: Object, old: list[Object]) -> Symptom | None:
-    """[40] A broken pod of another revision that OrderedReady waits for and never replaces (k8s#67250, #60164)."""
+def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
+    """[40] A broken pod of another revision that OrderedReady waits for and never replaces (k8s#67250, #60164).
+
+    One that merely is not Ready has `readiness` seconds to become so, from the last change of the condition.
+    """
     if item["spec"].get("podManagementPolicy", "OrderedReady") != "OrderedReady":
         return None
-    stuck = [pod for pod in old if not ready(pod) and _broken(pod)]
+    stuck = sorted((pod for pod in old if not ready(pod)), key=lambda pod: (not _broken(pod), name(pod)))
     if not stuck:
         return None
+    first = stuck[0]
+    unready = seconds(condition(first, "Ready").get("lastTransitionTime")) or created(first)
     found = of_owner(
         item,
         "rollback_trap",
         "OrderedReady",
-        f"pod {name(stuck[0])} of another revision is broken, and the controller waits for it for ever",
+        f"pod {name(first)} of another revision is broken, and the controller waits for it for ever",
         5,
-        hint=f"delete it: kubectl delete pod {name(stuck[0])}",
+        hint=f"delete it: kubectl delete pod {name(first)}",
+        timer=uid(first),
     )
-    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(stuck[0])}", "pods": tuple(map(name, stuck))})
-    return Symptom(cause, found.grace, found.key)
+    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": tuple(map(name, stuck))})
+    return Symptom(cause, found.grace, found.key, at=None if _broken(first) else unready + limits.readiness)
 
 
 def _broken(pod: Object) -> bool:
+    """It waits for what will not come, or failed again and does not run."""
     states = [*(status(pod).get("containerStatuses") or ()), *(status(pod).get("initContainerStatuses") or ())]
     reasons = {((one.get("state") or {}).get("waiting") or {}).get("reason") for one in states}
     return bool(reasons - {None, "ContainerCreating", "PodInitializing"}) or any(
-        one.get("restartCount", 0) > 1 for one in states
+        one.get("restartCount", 0) > 1 and "running" not in (one.get("state") or {}) for one in states
     )
 
 
 def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollout:
-    """[41, 42] DaemonSet: every node that can run it; nodes that are not Ready do not count (krane#881, k8s#53023)."""
+    """[41, 42] DaemonSet: every node that can run it (krane#881, k8s#53023).
+
+    A node that was not Ready when the rollout began does not count; one that is lost since may be the DaemonSet's work.
+    """
     state, spec = status(item), item["spec"]
     observed = int(state.get("observedGeneration") or 0) >= int(item["metadata"].get("generation") or 0)
     revisions = owned(snapshot.of("ControllerRevision"), uid(item))
     newest = max(revisions, key=lambda one: int(one.get("revision") or 0), default=None)
     revision = label(newest, "controller-revision-hash") if newest else None
-    mine = live(owned(snapshot.of("Pod"), uid(item)))
-    lost = {name(node) for node in snapshot.of("Node") if condition(node, "Ready").get("status") != "True"}
+    theirs = owned(snapshot.of("Pod"), uid(item)) if observed else []  # before that, `revision` is the one before
+    mine = live(theirs)
+    lost = {name(node) for node in snapshot.of("Node") if _was_lost(node, since)}
     new = [pod for pod in mine if label(pod, "controller-revision-hash") == revision]
     old = [pod for pod in mine if label(pod, "controller-revision-hash") != revision]
-    excused = sum(1 for pod in mine if pod["spec"].get("nodeName") in lost and not ready(pod))
+    # Its pods may be told to go and never go, since no kubelet is there to end them.
+    excused = len({pod["spec"].get("nodeName") for pod in theirs if not ready(pod)} & lost)
     desired = int(state.get("desiredNumberScheduled") or 0) - excused
     updated, available = int(state.get("updatedNumberScheduled") or 0), int(state.get("numberAvailable") or 0)
+    if excused:  # the counters do not say which nodes they count
+        updated = sum(1 for pod in new if pod["spec"].get("nodeName") not in lost)
     counts = Counts(desired, updated, int(state.get("numberReady") or 0), available, len(old))
     by_hand = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
     warnings = [f"{excused} pods are on nodes that are not Ready: not counted"] if excused else []
@@ -274,8 +293,19 @@ def pod(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollo
         symptoms = (_job_failed(item, failed, item),)
     done = phase == "Succeeded" or (stays and ready(item))
     return Rollout(
-        counts, done, f"phase {phase}", (item,) if phase in ("Pending", "Running") else (), symptoms=symptoms
+        counts,
+        done,
+        f"phase {phase}",
+        (item,) if phase in ("Pending", "Running") else (),
+        template=item if stays else {},
+        symptoms=symptoms,
     )
+
+
+def _was_lost(node: Object, since: float) -> bool:
+    """Condition Ready is not True, and was not when the rollout began."""
+    found = condition(node, "Ready")
+    return found.get("status") != "True" and (seconds(found.get("lastTransitionTime")) or 0.0) <= since
 
 
 KINDS: dict[str, Callable[[Object, Snapshot, float, Limits], Rollout]] = {

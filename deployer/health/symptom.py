@@ -29,6 +29,11 @@ class Symptom:
     stage: Stage | None = None  # of a deterministic cause: a pod that came past it shows that the node is to blame
     at: float | None = None  # when it counts, where that hangs on the object's own times and not on our first look
 
+    @property
+    def passive(self) -> bool:
+        """It explains a wait, but never fails a rollout by itself."""
+        return self.grace == NEVER and self.at is None
+
 
 def of_pod(
     pod: Object,
@@ -44,6 +49,7 @@ def of_pod(
     logs: bool = False,
     previous: bool = False,
     at: float | None = None,
+    timer: str = "",
 ) -> Symptom:
     """A symptom of a pod. With a `stage` it is deterministic: true of the template, so every pod will show it."""
     cause = Cause(
@@ -59,7 +65,7 @@ def of_pod(
         previous=previous,
         deterministic=stage is not None,
     )
-    return Symptom(cause, grace, f"{pod['metadata']['uid']}/{container}/{rule}", stage, at)
+    return Symptom(cause, grace, f"{pod['metadata']['uid']}/{container}/{rule}/{timer}", stage, at)
 
 
 def of_owner(

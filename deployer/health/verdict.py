@@ -25,6 +25,8 @@ class Workload:
 
     kind: str  # Deployment, StatefulSet, DaemonSet, Job or Pod, as Kubernetes spells it
     name: str
+    beside: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """(kind, name) of what the release has for it: Services that lead to its pods, autoscalers, disruption budgets."""
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"

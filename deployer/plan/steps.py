@@ -1,6 +1,7 @@
 """What a plan is made of: deeds as data."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deployer.errors import ExitCode
@@ -118,3 +119,7 @@ class Plan:
     kept: Kept | None = None  # nothing is released
     differences: tuple[Difference, ...] = ()  # what a rollback changes; the values of both sides of a promotion
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"
+
+    def passing(self, overrides: Mapping[str, str]) -> "Plan":
+        """The same plan, with the guards on record that it passes over, and why."""
+        return replace(self, record=replace(self.record, overrides=overrides))

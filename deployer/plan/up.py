@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deployer.commands import docker
-from deployer.errors import ExitCode, PreflightError
+from deployer.errors import ExitCode
 from deployer.model import Command, Image, Record, Target, Values
 from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
@@ -88,24 +88,3 @@ def _build(profile: Profile, facts: Facts, project: Path, login: Command | None)
         Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
         Step("push", Pin(image)),
     ]
-
-
-def guard(profile: Profile, facts: Facts) -> None:
-    """Raises PreflightError where a guard of the profile says no, whether or not anything is to be released."""
-    for refusal in refusals(profile, facts):
-        raise refusal
-
-
-def refusals(profile: Profile, facts: Facts) -> tuple[PreflightError, ...]:
-    """What the profile's guards have against this run."""
-    dirty = facts.source.dirty if facts.source else ()
-    if not profile.guards.clean_tree or not dirty:
-        return ()
-    return (
-        PreflightError(
-            f"the git tree has {len(dirty)} uncommitted change{'s' if len(dirty) > 1 else ''}, "
-            "and this environment deploys commits only (guards.cleanTree)",
-            detail=dirty[:10],
-            hint="commit or stash them",
-        ),
-    )

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from deployer.errors import UsageError
 from deployer.profile.schema import Profile
-from deployer.profile.sources import VALUES, Lack, Sources, dotted, nearest, sources
+from deployer.profile.sources import VALUES, Lack, Sources, dotted, environments, nearest, sources
 from deployer.values import layers as stack
 from deployer.values.document import Keys
 from deployer.values.layers import Layer
@@ -57,7 +57,8 @@ def read(project: Path, environment: str, variables: Mapping[str, str]) -> Read:
     """
     found = sources(project, environment, variables)
     filled = found.filled({**variables, **{lack.name: STAND_IN for lack in found.lacks}}) if found.lacks else found
-    profile, problems = _validated(filled, frozenset(lack.keys for lack in found.lacks))
+    others = tuple(name for name in environments(project) if name != environment)
+    profile, problems = _validated(filled, frozenset(lack.keys for lack in found.lacks), others)
     return Read(profile, found.layers, found.lacks, problems, tuple(_refusals(filled, environment, profile)))
 
 
@@ -79,14 +80,16 @@ def _unset(lacks: tuple[Lack, ...]) -> UsageError:
     )
 
 
-def _validated(found: Sources, unknown: frozenset[Keys]) -> tuple[Profile | None, tuple[str, ...]]:
+def _validated(
+    found: Sources, unknown: frozenset[Keys], others: tuple[str, ...]
+) -> tuple[Profile | None, tuple[str, ...]]:
     """The profile, or what is wrong with it, but for the key paths whose value nobody knows."""
     # x-…: a team's own notes. A null takes back what the base says; among the values it is helm's to understand.
     data = stack.merged(found.layers)
     kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
     data = {key: value if key == VALUES else _without_nulls(value) for key, value in kept.items()}
     try:
-        return Profile.model_validate(data), ()
+        return Profile.model_validate(data, context={"environments": others}), ()
     except ValidationError as error:
         return None, tuple(_explain(found, one) for one in error.errors() if tuple(one["loc"]) not in unknown)
 
@@ -168,6 +171,8 @@ def _known(keys: Keys) -> Iterator[str]:
     """The keys that a section of the profile knows."""
     section: Any = Profile
     for key in keys:
+        if isinstance(key, int):  # an item of the list that the section before is made of
+            continue
         fields = getattr(section, "model_fields", {})
         found = next((field for field in fields.values() if field.alias == key), None)
         if found is None:

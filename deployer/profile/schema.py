@@ -1,11 +1,25 @@
 """The profile's shape. With load.py the only pydantic import."""
 
+import difflib
 import math
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
@@ -115,6 +129,120 @@ class Rollback(_Section):
     automatic: bool = Field(True, description="put the last good revision back when the rollout is judged failed")
 
 
+def share(value: Any) -> Any:
+    """`30%` or a number from 0 to 1, as a number. Raises ValueError where it is neither."""
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share is expected: 30% or 0.3")
+    return value
+
+
+def several(value: Any) -> Any:
+    """One text is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def glob(pattern: str) -> str:
+    """A pattern of names: `*`, `?` and `[0-9]` stand for what they do in a shell, and `*` for a `/` too.
+
+    Raises ValueError for what was meant as a regular expression, or never ends: it would match nothing, unseen.
+    """
+    if not pattern:
+        raise ValueError("a pattern is empty")
+    if _REGEX.search(pattern):
+        raise ValueError(f"`{pattern}` is a regular expression; patterns are globs, such as release/* or v[0-9]*")
+    if "[" in re.sub(r"\[!?\]?[^]]*\]", "", pattern):
+        raise ValueError(f"`{pattern}` has a [ that no ] closes")
+    return pattern
+
+
+def clock(value: Any) -> Any:
+    """A time of day, `09:00` to `24:00`. Raises ValueError where it is none."""
+    if isinstance(value, int) and 60 <= value <= 24 * 60:  # YAML 1.1 reads 16:00 as a number to the base of 60
+        raise ValueError(f'write the time in quotes: "{value // 60:02}:{value % 60:02}"')
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value):
+        raise ValueError(f'`{value}` is no time of day; write it as "09:00", at most "24:00"')
+    return value
+
+
+def span(value: Any) -> Any:
+    """A day, `2026-12-24`, or days, `2026-12-24..2027-01-01`, both ends included. Raises ValueError elsewhere."""
+    try:
+        days = [date.fromisoformat(day) for day in str(value).split("..")]
+    except ValueError:
+        days = []
+    if len(days) not in (1, 2) or not isinstance(value, str):
+        raise ValueError(f"`{value}` is no date; write 2026-12-24, or 2026-12-24..2027-01-01")
+    if days[0] > days[-1]:
+        raise ValueError(f"`{value}` ends before it begins")
+    return value
+
+
+def zone(value: str) -> str:
+    """The name of a time zone. Raises ValueError with the nearest one where there is none of that name."""
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):  # an unknown name, a folder of them, a path
+        close = difflib.get_close_matches(value, sorted(available_timezones()), n=1, cutoff=0.5)
+        near = f"; did you mean `{close[0]}`?" if close else ""
+        raise ValueError(f"there is no time zone `{value}`{near}") from None
+    return value
+
+
+_REGEX = re.compile(r"^\^|\$$|[\\(|]|(^|[/-])\.\*")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+Share = Annotated[
+    float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
+]
+Globs = Annotated[tuple[Annotated[str, AfterValidator(glob)], ...], BeforeValidator(several), WithJsonSchema(_LIST)]
+Names = Annotated[tuple[str, ...], BeforeValidator(several), WithJsonSchema(_LIST)]
+Clock = Annotated[str, BeforeValidator(clock)]
+Span = Annotated[str, BeforeValidator(span)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+GuardName = Literal[
+    "cleanTree",
+    "branch",
+    "tag",
+    "signed",
+    "ciOnly",
+    "healthyIn",
+    "window",
+    "freeze",
+    "maxReplicasChange",
+    "maxResourcesChange",
+    "confirm",
+]
+
+
+class Opening(_Section):
+    """Hours on days of the week."""
+
+    days: tuple[Day, ...] = Field(("mon", "tue", "wed", "thu", "fri"), min_length=1, description="days of the week")
+    start: Clock = Field("00:00", alias="from", description="the first minute")
+    end: Clock = Field("24:00", alias="to", description="the minute at which it is over")
+
+    @model_validator(mode="after")
+    def _forwards(self) -> "Opening":
+        if self.start >= self.end:
+            raise ValueError(
+                f"from {self.start} is not before to {self.end}; over midnight there are two windows, "
+                "one to 24:00 and one from 00:00"
+            )
+        return self
+
+
+class Window(_Section):
+    """When changes are allowed; without any opening, always but for `not`."""
+
+    timezone: Annotated[str, AfterValidator(zone)] = Field("UTC", description="time zone of the hours and the days")
+    open: tuple[Opening, ...] = Field((), description="windows: days (mon … sun), from and to; none: always open")
+    closed: tuple[Span, ...] = Field((), alias="not", description="days without change: 2026-12-24..2027-01-01")
+
+
 class Guards(_Section):
     """What must be true before anything is touched."""
 
@@ -122,6 +250,28 @@ class Guards(_Section):
     down: Literal["allow", "refuse"] | None = Field(
         None, description="whether `deploy down` may remove the release; where nothing is said, not in prod"
     )
+    branch: Globs = Field((), description="globs: HEAD must be on a branch of such a name")
+    tag: Globs = Field((), description="globs: HEAD must have a tag of such a name")
+    signed: Literal["commit", "tag"] | None = Field(None, description="commit, tag: git must find its signature good")
+    ci_only: bool = Field(False, description="refuse a run outside of CI")
+    healthy_in: Names = Field((), description="environments: the image must be on record as healthy in each")
+    window: Window = Field(Window())
+    freeze: Path | None = Field(None, description="file that, where it is there, stops every change; it says why")
+    max_replicas_change: Share | None = Field(None, description="30%: largest change of any workload's replicas")
+    max_resources_change: Share | None = Field(None, description="30%: largest share of objects changed or removed")
+    confirm: bool = Field(False, description="ask for the environment's name; in CI --yes and the job's environment")
+    overridable: tuple[GuardName, ...] = Field((), description="guards that --override may pass over")
+
+    @field_validator("healthy_in")
+    @classmethod
+    def _there(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = (info.context or {}).get("environments", names)
+        for name in names:
+            if name not in known:
+                close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+                near = f"; did you mean `{close[0]}`?" if close else ""
+                raise ValueError(f"there is no other environment `{name}`{near}")
+        return names
 
 
 class Lock(_Section):

@@ -52,6 +52,7 @@ def result(found: Result) -> dict[str, Any]:
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
+        "overrides": dict(plan.record.overrides),
         "warnings": list(found.warnings),
         "detail": list(found.detail),
     }
@@ -72,6 +73,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "differences": [dataclasses.asdict(one) for one in made.differences],
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
+        "overrides": dict(made.record.overrides),
         "notes": list(made.notes),
     }
 

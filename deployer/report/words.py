@@ -46,6 +46,7 @@ def plan(made: Plan) -> Iterator[str]:
     yield f"plan: {made.verb} {made.environment}: {where}"
     yield from (f"  {note}" for note in made.notes)
     yield from (f"  {difference(one)}" for one in made.differences)
+    yield from (f"  guard {name} would be passed over: {why}" for name, why in made.record.overrides.items())
     yield from (f"  would {deed(step.deed, made)}" for step in made.steps)
     for step in made.recovery[:1]:
         yield f"  if the rollout fails, would {deed(step.deed, made)}"

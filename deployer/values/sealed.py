@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ class Sealed:
     def recipients(self) -> frozenset[str]:
         """The age keys that can read the file."""
         return _recipients(self.metadata)
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """Where a secret stands; a list is one value."""
+        encrypted = (keys for keys, value in leaves(self.document.data) if _encrypted(value))
+        return tuple(dict.fromkeys(tuple(takewhile(lambda key: isinstance(key, str), keys)) for keys in encrypted))  # type: ignore[arg-type]
 
     def secrets(self, opened: Mapping[str, Any]) -> tuple[str, ...]:
         """Every scalar that was encrypted, as text; `opened` is what the file decrypts to."""
@@ -85,7 +92,7 @@ def rule(config: Document, path: str) -> Rule | None:
     Raises UsageError where .sops.yaml is wrong.
     """
     rules = config.data.get("creation_rules")
-    for number, one in enumerate(rules if isinstance(rules, list) else []):
+    for number, one in enumerate(_list(rules)):
         if not isinstance(one, dict):
             raise UsageError(f"{config.path}:{config.line(('creation_rules', number))}: a creation rule is a map")
         pattern = str(one.get("path_regex") or "")
@@ -158,11 +165,15 @@ def _picked(under: Rule) -> _Picked:
 def _recipients(settings: Mapping[str, Any]) -> frozenset[str]:
     """`age:` as .sops.yaml writes it (a text with commas, or a list) and as a file does (maps), in groups or not."""
     found: set[str] = set()
-    for group in (settings, *(settings.get("key_groups") or ())):
-        age = group.get("age") or () if isinstance(group, Mapping) else ()
-        for one in age.split(",") if isinstance(age, str) else age:
+    for group in (settings, *_list(settings.get("key_groups"))):
+        age = group.get("age") if isinstance(group, Mapping) else None
+        for one in age.split(",") if isinstance(age, str) else _list(age):
             found.add(str(one.get("recipient", "") if isinstance(one, Mapping) else one).strip())
     return frozenset(found - {""})
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _encrypted(value: Any) -> bool:

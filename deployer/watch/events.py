@@ -7,6 +7,7 @@ from datetime import datetime
 
 from deployer import cluster as api
 from deployer.cluster import Json
+from deployer.health.claims import of as claims_of
 from deployer.health.verdict import Object, Snapshot
 from deployer.watch.pace import Pace
 
@@ -82,13 +83,18 @@ class EventFeed(threading.Thread):
 
 
 def unwell(snapshot: Snapshot, now: float, doubt: float) -> list[str]:
-    """The uids of pods and controllers that events could say more about, newest first."""
+    """The uids of pods, their claims and controllers that events could say more about, newest first."""
     pods = [one for one in snapshot.of("Pod") if _troubled(one)]
     owners = [
         one for kind in ("ReplicaSet", "StatefulSet", "DaemonSet", "Job") for one in snapshot.of(kind) if _short(one)
     ]
-    old_enough = [one for one in owners + pods if now - _created(one) >= doubt]
-    return [str(one["metadata"]["uid"]) for one in sorted(old_enough, key=_created, reverse=True)]
+    claims = [one for pod in pods for one in claims_of(pod, snapshot.of("PersistentVolumeClaim")) if _unbound(one)]
+    old_enough = [one for one in (*owners, *pods, *claims) if now - _created(one) >= doubt]
+    return list(dict.fromkeys(str(one["metadata"]["uid"]) for one in sorted(old_enough, key=_created, reverse=True)))
+
+
+def _unbound(claim: Object) -> bool:
+    return (claim.get("status") or {}).get("phase") == "Pending"
 
 
 def _troubled(pod: Object) -> bool:

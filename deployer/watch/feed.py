@@ -83,7 +83,7 @@ class Feed(threading.Thread):
             try:
                 version = self._list(asked)
                 self._watch(version, started + self._pace.relist)
-            except api.Forbidden as error:
+            except (api.Forbidden, api.NotFound) as error:  # a cluster may be too old to have the kind
                 self._refused(error, asked)
             except api.ClusterError as error:
                 self._say(Lost(self, error.message))
@@ -117,7 +117,7 @@ class Feed(threading.Thread):
             self._say(Listed(self, found, asked))
         return version
 
-    def _refused(self, error: api.Forbidden, asked: int) -> None:
+    def _refused(self, error: api.ClusterError, asked: int) -> None:
         """What could be read a moment ago and is forbidden now is doubt: a server that has just started says that."""
         if self._listed_at is not None and time.monotonic() - self._listed_at < self._pace.relist:
             self._say(Lost(self, error.message))

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployer import cluster as api
 from deployer.cluster import Json
+from deployer.health.services import OF_SERVICE
 from deployer.health.verdict import Workload
 from deployer.watch.pace import PACE, Pace
 
@@ -31,7 +32,7 @@ class Source:
     @property
     def needed(self) -> bool:
         """A verdict needs it; the others only explain."""
-        return self.kind not in ("Node", "PersistentVolumeClaim")
+        return self.kind not in ("Node", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 
     @property
     def watched(self) -> bool:
@@ -59,7 +60,7 @@ def select(namespace: str, workloads: Iterable[Workload], labels: str) -> Select
         sources[_own(kind, names, labels)] = None
         pods = f"batch.kubernetes.io/job-name in ({','.join(names)})" if kind == "Job" else labels
         sources |= dict.fromkeys(_children(kind, pods))
-    return Selection(namespace, tuple(sources))
+    return Selection(namespace, (*sources, *_beside(wanted)))
 
 
 def discover(
@@ -67,14 +68,42 @@ def discover(
 ) -> Selection:
     """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not.
 
+    The claims of their pods are read too, and what the release has beside them; a kind of which there is none is not.
+
     An API out of reach is asked again until the deadline, in time.monotonic()'s terms.
     """
     sources: dict[Source, None] = {}
-    for one in workloads:
+    claims: set[str] = set()
+    wanted = tuple(workloads)
+    for one in wanted:
         found = _get(cluster, api.path(one.kind, namespace, one.name), deadline, pace)
+        selector = found.get("spec", {}).get("selector") or {}
         sources[_own(one.kind, [one.name], "")] = None
-        sources |= dict.fromkeys(_children(one.kind, _written(found.get("spec", {}).get("selector") or {})))
-    return Selection(namespace, tuple(sources))
+        sources |= dict.fromkeys(_children(one.kind, _written(selector)))
+        if found.get("spec", {}).get("volumeClaimTemplates"):  # their claims get the labels of the selector
+            labels = _written({"matchLabels": selector.get("matchLabels")})
+            sources[Source("PersistentVolumeClaim", labels=labels)] = None
+        claims |= _claims(found if one.kind == "Pod" else found.get("spec", {}).get("template") or {})
+    if claims:
+        sources[_own("PersistentVolumeClaim", sorted(claims), "")] = None
+    return Selection(namespace, (*sources, *_beside(wanted)))
+
+
+def _beside(workloads: Iterable[Workload]) -> list[Source]:
+    """What a release has beside its workloads, and where its Services lead."""
+    found: dict[str, set[str]] = {}
+    for kind, name in (one for workload in workloads for one in workload.beside):
+        found.setdefault(kind, set()).add(name)
+    sources = [_own(kind, sorted(names), "") for kind, names in sorted(found.items())]
+    if "Service" in found:
+        sources.append(Source("EndpointSlice", labels=f"{OF_SERVICE} in ({','.join(sorted(found['Service']))})"))
+    return sources
+
+
+def _claims(pod: Json) -> set[str]:
+    """Names of claims in a pod or its template."""
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    return {one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one}
 
 
 def _get(cluster: api.Cluster, path: str, deadline: float, pace: Pace) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract import check
 
 from deployer import __version__, cli
 from deployer.cli import run
@@ -138,6 +139,12 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
         (["up", "--env", "dev", "--set", "a=0x_"], "error: `0x_` is not a YAML value"),
         (["up", "--env", "dev", "--timeout", "soon"], "error: --timeout: `soon` is not a duration"),
         (["up", "--env", "dev", "--timeout", "0s"], "error: --timeout: `0s` is no time at all"),
+        (
+            ["up", "--env", "dev", "--override", "windw", "--reason", "x"],
+            "error: --override: there is no guard `windw`",
+        ),
+        (["rollback", "--env", "dev", "--override", "freeze", "--reason", "x"], "error: --override: this environment"),
+        (["up", "--env", "dev", "--reason", "x"], "error: --reason is given without --override"),
         (["up", "--env", "dev", "--env-file", "nowhere"], "error: there is no --env-file nowhere"),
         (["verify", "web", "--context", "x", "--timeout", "soon"], "error: --timeout: `soon` is not a duration"),
     ],
@@ -240,6 +247,12 @@ def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[st
     assert made["checks"]["docker"] == "`./no-docker` is not installed or not on PATH"
 
 
+def test_doctor_tells_what_the_guards_wait_for(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more(project, "guards: {cleanTree: true}\n")
+    assert run(["doctor", "--env", "dev", "-C", str(project)]) == 3
+    assert "✗ guards       not checked: needs image" in capsys.readouterr().out.splitlines()
+
+
 def test_a_secret_that_is_not_set(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more(project, "secrets: {secret.token: TOKEN}\n")
     assert run(["up", "--env", "dev", "-C", str(project)]) == 3
@@ -280,6 +293,10 @@ def test_a_bug_of_ours_shows_no_traceback(
     assert "DEPLOY_DEBUG=1" in told
     assert "Traceback" not in told
     assert "s3cret" not in told
+    assert run(["up", "--env", "dev", "-C", str(project), "-o", "json"]) == 1
+    made = json.loads(capsys.readouterr().out)
+    check(made)
+    assert made["message"].startswith("internal error: ZeroDivisionError at ")
     monkeypatch.setenv("DEPLOY_DEBUG", "1")
     assert run(["up", "--env", "dev", "-C", str(project)]) == 1
     assert 'raise ZeroDivisionError("with a s3cret in it")' in capsys.readouterr().err
@@ -302,6 +319,10 @@ def test_what_the_system_refuses(
     monkeypatch.setattr("deployer.cli.session.load", full)
     assert run(["up", "--env", "dev", "-C", str(project)]) == 1
     assert capsys.readouterr().err == said
+    assert run(["up", "--env", "dev", "-C", str(project), "--output=json"]) == 1
+    made = json.loads(capsys.readouterr().out)
+    check(made)
+    assert f"error: {made['message']}\n" == said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -13,7 +13,9 @@ from deployer.cli import config, run
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cret-value"
-HELM = '#!/bin/sh\n[ "$1" = version ] && echo v4.3.0 && exit\ncat > "$0.values"\n'
+HELM = (  # several run side by side
+    '#!/bin/sh\n[ "$1" = version ] && echo v4.3.0 && exit\ncat > "$0.values.$$" && mv "$0.values.$$" "$0.values"\n'
+)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,8 @@ P, INDEX = Path("/p"), Path("/tmp/i")
         (git.changes(P, "a", "b"), ("--no-optional-locks", "status", "--porcelain", "--", "a", "b"), {}),
         (git.stage(P, INDEX, "a"), ("add", "--all", "--", "a"), {"GIT_INDEX_FILE": "/tmp/i"}),
         (git.tree(P, INDEX), ("write-tree",), {"GIT_INDEX_FILE": "/tmp/i"}),
+        (git.verify_commit(P), ("verify-commit", "HEAD"), {}),
+        (git.verify_tag(P, "v1"), ("verify-tag", "refs/tags/v1"), {}),
     ],
 )
 def test_commands(command: Command, argv: tuple[str, ...], env: dict[str, str]) -> None:

@@ -37,6 +37,22 @@ exit $code
 """
 
 
+HOOK = """apiVersion: batch/v1
+kind: Job
+metadata:
+  name: slow-MOMENT
+  annotations: {"helm.sh/hook": MOMENT, "helm.sh/hook-delete-policy": before-hook-creation}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      imagePullSecrets: [{ name: registry }]
+      containers:
+        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 2s }] }
+"""
+# Without it helm is through with these charts in a tenth of a second, and nothing would ever be pending.
+
+
 @dataclass(frozen=True)
 class Stage:
     """A moment to be killed in."""
@@ -52,12 +68,12 @@ STAGES = (
     Stage("up: mid build", BUILD, "begin docker buildx build", 1.0),
     Stage("up: mid push", BUILD, "begin docker push", 0.5),
     Stage("up: before helm", GOOD, "release …", 0.1),
-    Stage("up: mid helm", GOOD, "begin helm upgrade", 0.8),
+    Stage("up: mid helm", GOOD, "begin helm upgrade", 4.0),
     Stage("up: after helm", GOOD, "end helm upgrade", 0.2),
     Stage("up: mid watch", GOOD, "rollout …", 4.0),
-    Stage("up: mid rollback", BAD, "begin helm rollback", 0.8),
+    Stage("up: mid rollback", BAD, "begin helm rollback", 4.0),
     Stage("rollback: before helm", ROLLBACK, "rollback …", 0.1),
-    Stage("rollback: mid helm", ROLLBACK, "begin helm rollback", 0.8),
+    Stage("rollback: mid helm", ROLLBACK, "begin helm rollback", 4.0),
     Stage("rollback: mid watch", ROLLBACK, "end helm rollback", 4.0),
 )
 
@@ -80,6 +96,12 @@ class Wrapped:
     def said(self) -> str:
         """Everything so far."""
         return "".join(file.read_text() for file in (self.marks, self.log) if file.exists())
+
+    def hook(self, moment: str) -> Path:
+        """Keep helm busy at that moment for some seconds."""
+        file = self.project.folder / "chart" / "templates" / f"{moment}.yaml"
+        file.write_text(HOOK.replace("MOMENT", moment).replace("REGISTRY", os.environ["REGISTRY_URL"]))
+        return file
 
     def forget(self) -> None:
         """A new run begins."""
@@ -112,6 +134,7 @@ def wrapped(fault: Project, tmp_path: Path) -> Wrapped:
         health={"soak": 0, "crashExits": 1, "crashGrace": 1},
         values={"terminationGracePeriodSeconds": 1},
     )
+    made.hook("pre-rollback")
     return made
 
 
@@ -146,6 +169,7 @@ def _one(wrapped: Wrapped, stage: Stage, children: bool, number: int, chance: ra
         project.git("commit", "-q", "-m", f"Run {number}")
     verb = stage.verb if stage.verb == ROLLBACK else (*stage.verb, "--set", f"env.RUN={number}")
     wrapped.forget()
+    hook = wrapped.hook("pre-upgrade") if stage.name == "up: mid helm" else None
     process = job(project, *verb, log=wrapped.log)
     try:
         until(lambda: stage.since in wrapped.said() or process.poll() is not None, stage.since)
@@ -153,6 +177,8 @@ def _one(wrapped: Wrapped, stage: Stage, children: bool, number: int, chance: ra
         over = process.poll() is not None
     finally:
         left = kill(process, children=children)
+        if hook:
+            hook.unlink()
     state = "over already" if over else _state(project)
     try:
         files = _temporary(project)
@@ -189,8 +215,8 @@ def _temporary(project: Project) -> str:
     folder = Path(project.environ["TMPDIR"])
     files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
     texts = {file.name: file.read_bytes().decode(errors="replace") for file in files}
-    for there in folder.iterdir():
-        shutil.rmtree(there)
+    shutil.rmtree(folder)
+    folder.mkdir()
     return next(
         (f"a secret was left in {name}" for name, text in texts.items() if password in text or login in text), ""
     )

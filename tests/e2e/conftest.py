@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import contract
 import pytest
 import yaml
 
@@ -44,8 +45,9 @@ class Deployed:
 
     @property
     def json(self) -> dict[str, Any]:
-        """stdout, which must be one JSON document and nothing else."""
+        """stdout, which must be one JSON document, as docs/output.schema.json says, and nothing else."""
         document: dict[str, Any] = json.loads(self.out)
+        contract.check(document)
         return document
 
     def __str__(self) -> str:
@@ -218,7 +220,11 @@ def fault(project: Project, faults: str) -> Project:
 
 def _environ(kubeconfig: Path, namespace: str, folder: Path) -> dict[str, str]:
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTEST", "COV", "GITHUB_", "SOPS_"))
+        },
         "DEPLOY_KUBECONFIG": str(kubeconfig),
         "DEV_NAMESPACE": namespace,
         "TEST_NAMESPACE": namespace,

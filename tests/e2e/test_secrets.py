@@ -130,7 +130,7 @@ def test_every_key_reads_until_it_is_taken_away(vault: Vault) -> None:
         assert f"{FILE} cannot be decrypted: no key in SOPS_AGE_KEY_FILE fits" in refused.json["message"]
     # Who cannot decrypt can still look, and put an old revision back.
     assert clean(project.deploy("status", "--env", "dev")).code == 0
-    back = clean(project.deploy("rollback", "--env", "dev"))
+    back = clean(project.deploy("rollback", "--env", "dev", "--yes"))
     assert back.code == 0, back
     assert "warning: " in back.err
     assert "a rollback does without" in back.err
@@ -232,6 +232,15 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
         ("status",),
         ("status", "--env", "dev", "-o", "json"),
         ("doctor", "--env", "dev"),
+        ("history", "--env", "dev"),
+        ("history", "--env", "dev", "-o", "json"),
+        ("config", "show", "--env", "dev"),
+        ("config", "show", "--env", "dev", "-o", "json"),
+        ("config", "show", "--env", "dev", "--explain", "secret.data"),
+        ("config", "check", "--env", "dev"),
+        ("config", "diff", "dev", "test"),
+        ("up", "--env", "dev", "--tag", "v2", "--dry-run"),
+        ("rollback", "--env", "dev", "--dry-run"),
         ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "-o", "json", "--timeout", "60s"),
         ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "--timeout", "60s"),
     ):
@@ -239,7 +248,7 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
         if verb[0] == "verify":
             assert seen.code == 5, seen
             assert "fault: starting with ***" in seen.out + seen.err
-    back = clean(project.deploy("rollback", "--env", "dev", "--verbose"))
+    back = clean(project.deploy("rollback", "--env", "dev", "--yes", "--verbose"))
     assert back.code == 0, back
 
     # What an event and the kubelet say: a secret where the command belongs.
@@ -247,8 +256,12 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
     done = clean(project.deploy(*up, "-o", "json"))
     assert done.code == 5, done
     assert "***" in json.dumps(done.json["diagnosis"])
+    records = project.kubectl("get", "configmaps,leases", "-o", "yaml")
+    assert "cause" in records
+    assert not [form for form in ALL_FORMS if form in records]
     assert clean(project.deploy("status", "--env", "dev")).code == 5
     assert clean(project.deploy("secrets", "check", "-o", "json")).code == 0
+    assert clean(project.deploy("down", "--env", "dev", "--yes", "--verbose")).code == 0
 
 
 @dataclass

@@ -304,7 +304,7 @@ def daemonset(
 
 
 def node(name: str, *, ready: bool = True) -> Json:
-    return {"kind": "Node", "metadata": meta(name), "status": {"conditions": [condition("Ready", str(ready))]}}
+    return {"kind": "Node", "metadata": meta(name), "status": {"conditions": [condition("Ready", str(ready), t=-60)]}}
 
 
 def job(name: str = "migrate", *, conditions: Iterable[Json] = (), **more: Any) -> Json:
@@ -315,3 +315,44 @@ def job(name: str = "migrate", *, conditions: Iterable[Json] = (), **more: Any) 
         "spec": {"completions": 1, **more},
         "status": {"conditions": list(conditions), **status},
     }
+
+
+# ---- what stands beside a workload
+
+
+def claim(
+    name: str = "data",
+    phase: str = "Pending",
+    *,
+    volume: str | None = None,
+    annotations: Json | None = None,
+) -> Json:
+    head = meta(name, annotations={f"volume.kubernetes.io/{key}": value for key, value in (annotations or {}).items()})
+    spec: Json = {"accessModes": ["ReadWriteOnce"]} | ({"volumeName": volume} if volume else {})
+    return {"kind": "PersistentVolumeClaim", "metadata": head, "spec": spec, "status": {"phase": phase}}
+
+
+def service(name: str = "web", selector: Json | None = None, **spec: Any) -> Json:
+    spec.setdefault("ports", [{"port": 80, "targetPort": "http"}])
+    asks = {} if selector is None else {"selector": selector}
+    return {"kind": "Service", "metadata": meta(name), "spec": {"type": "ClusterIP", **asks, **spec}, "status": {}}
+
+
+def endpoints(*ready: bool | None, of: str = "web", ports: bool = True) -> Json:
+    """An EndpointSlice; each endpoint says that it is ready, that it is not, or nothing."""
+    return {
+        "kind": "EndpointSlice",
+        "metadata": meta(f"{of}-x1", labels={"kubernetes.io/service-name": of}),
+        "endpoints": [{"conditions": {} if one is None else {"ready": one}} for one in ready] or None,
+        "ports": [{"name": "http", "port": 8080}] if ports else None,
+    }
+
+
+def autoscaler(name: str = "web", status: str = "False", reason: str = "FailedGetResourceMetric", t: float = 1) -> Json:
+    said = condition("ScalingActive", status, reason, "no metrics known", t=t)
+    return {"kind": "HorizontalPodAutoscaler", "metadata": meta(name), "status": {"conditions": [said]}}
+
+
+def budget(name: str = "web", *, wanted: int, expected: int) -> Json:
+    status = {"desiredHealthy": wanted, "expectedPods": expected}
+    return {"kind": "PodDisruptionBudget", "metadata": meta(name), "status": status}

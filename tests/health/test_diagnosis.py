@@ -312,6 +312,14 @@ def test_no_facts_of_a_pod_that_is_gone() -> None:
     assert diagnose(made, Snapshot(), since=T0).facts == ()
 
 
+def test_a_program_for_another_machine_is_told_by_its_log() -> None:
+    asked = LogQuestion("web-b7c-0", "web", True)
+    assert told(rollout(crash()), logs={asked: "exec /fault: exec format error\n"}).hint == (
+        "build the image for the nodes' platform"
+    )
+    assert told(rollout(crash()), logs={asked: "panic\n"}).hint == "its log says why"
+
+
 # ---- from a recording
 
 

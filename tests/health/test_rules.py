@@ -5,7 +5,7 @@ looked at, None means there must be no cause.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,11 +14,15 @@ from build import (
     LIVENESS,
     T0,
     at,
+    autoscaler,
+    budget,
+    claim,
     condition,
     container,
     daemonset,
     deployment,
     ended,
+    endpoints,
     event,
     job,
     node,
@@ -26,6 +30,7 @@ from build import (
     replicaset,
     rollout,
     running,
+    service,
     snapshot,
     statefulset,
     waiting,
@@ -44,13 +49,15 @@ Objects = list[Any]
 @dataclass(frozen=True)
 class Case:
     id: str
-    objects: Objects | Snapshot | Callable[[float], Objects]
+    objects: Objects | Snapshot | Callable[[float], Objects | Snapshot]
     steps: Iterable[tuple[float, str, str | None]]
     kind: str = "Deployment"
     name: str = "web"
     warning: str | None = None
     summary: str | None = None
     message: str | None = None
+    beside: tuple[tuple[str, str], ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 def said(case: Case) -> list[Judgement]:
@@ -58,7 +65,9 @@ def said(case: Case) -> list[Judgement]:
     for t, _, _ in case.steps:
         objects = case.objects(t) if callable(case.objects) else case.objects
         seen = objects if isinstance(objects, Snapshot) else snapshot(*objects)
-        one, memory = judge(Workload(case.kind, case.name), seen, memory, since=T0, now=T0 + t, limits=Limits())
+        one, memory = judge(
+            Workload(case.kind, case.name, case.beside), seen, memory, since=T0, now=T0 + t, limits=case.limits
+        )
         found.append(one)
     return found
 
@@ -168,6 +177,25 @@ def creating(*told: tuple[str, str]) -> Objects:
     return with_events(rollout(container(waiting("ContainerCreating"))), *told)
 
 
+def mounting(*claims: Any, text: str | None = None, of: Any = None, scheduled: bool = False) -> Objects:
+    """A pod that mounts the claim `data`, and cannot be scheduled for what `text` says; no text: nobody has tried."""
+    unplaced = condition("PodScheduled", "False", "Unschedulable", text) if text else condition("PodScheduled", "")
+    one: dict[str, Any] = {
+        "of": of or container(waiting("ContainerCreating")),
+        "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}],
+    }
+    return [*rollout(one | ({} if scheduled else {"conditions": [unplaced]})), *claims]
+
+
+def served(*items: Any, selector: Any = None, pods: int = 1, **more: Any) -> Objects:
+    """Good pods with the label app=web, and a Service."""
+    up = [{"of": container(), "labels": {"app": "web"}} for _ in range(pods)]
+    return [*rollout(*up), service(selector={"app": "web"} if selector is None else selector, **more), *items]
+
+
+SERVICE = (("Service", "web"),)
+
+
 def stateful(*pods: Any, **more: Any) -> Objects:
     """Pods are (container, revision)."""
     item = statefulset(**more)
@@ -199,6 +227,10 @@ def crash(exits: int, **more: Any) -> Any:
     return container(waiting("CrashLoopBackOff", "back-off"), restarts=exits - 1, last=last, **more)
 
 
+IMMEDIATE = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/2 nodes are"
+NO_PLACE = "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind. preemption: 0/2"
+NO_CPU = "0/2 nodes are available: 2 Insufficient cpu."
+NO_VOLUMES = "no persistent volumes available for this claim and no storage class is set"
 UNREADY = container(ready=False)
 CREATING = container(waiting("ContainerCreating"))
 PLAIN = {"readinessProbe": None}
@@ -224,9 +256,9 @@ CASES = [
         [(6, F, "progress_deadline")],
     ),
     Case(
-        "3 deadline of ours, older than T0",
+        "3 deadline of ours, older than T0: its pods have a chance",
         progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', -5),
-        [(6, F, "progress_deadline")],
+        fails("progress_deadline", 60),
     ),
     Case(
         "3 deadline, not observed",
@@ -581,6 +613,101 @@ CASES = [
         never("readiness_gate"),
         message="lb/ok",
     ),
+    # ---- claims
+    Case(
+        "45 lost", mounting(claim(phase="Lost", volume="pv-7"), scheduled=True), fails("claim_lost", 0), message="pv-7"
+    ),
+    Case("45 lost under a pod that runs", mounting(claim(phase="Lost"), of=container()), fails("claim_lost", 0)),
+    Case("45 bound", mounting(claim(phase="Bound"), of=container(), scheduled=True), [(3, H, None)]),
+    Case("45 lost, of somebody else", mounting(claim("other", "Lost"), of=container(), scheduled=True), [(3, H, None)]),
+    Case(
+        "45 unbound, and it may not be read", mounting(text=IMMEDIATE), fails("claim_unbound", 60), message="a claim is"
+    ),
+    Case(
+        "45 unbound, and what its controller says of it",
+        (lambda item: [*mounting(item, text=IMMEDIATE), event(item, "FailedBinding", NO_VOLUMES, kind="Normal")])(
+            claim()
+        ),
+        fails("claim_unbound", 60),
+        message="claim data is not bound: no persistent volumes available",
+    ),
+    Case(
+        "45 unbound, somebody makes its volume",
+        mounting(claim(annotations={"storage-provisioner": "disk.csi"}), text=IMMEDIATE),
+        fails("claim_unbound", 120),
+    ),
+    Case("45 no volume where the pod could go", mounting(claim(), text=NO_PLACE), fails("claim_unbound", 60)),
+    Case("45 waits for its first consumer, who has no place", mounting(claim(), text=NO_CPU), fails("no_room", 60)),
+    Case("45 waits for its first consumer", mounting(claim()), [(3, P, None), (500, P, None)]),
+    Case(
+        "45 waits for a volume on the node that was chosen",
+        mounting(claim(annotations={"selected-node": "node-1", "storage-provisioner": "disk.csi"})),
+        fails("claim_unbound", 120),
+    ),
+    # ---- what stands beside
+    Case(
+        "46 an autoscaler without figures",
+        [*rollout(container()), autoscaler()],
+        [(60.9, H, None), (61, H, None)],
+        warning="horizontalpodautoscaler/web does not scale: no metrics known",
+        beside=(("HorizontalPodAutoscaler", "web"),),
+    ),
+    Case(
+        "46 a budget that blocks every drain",
+        [*rollout(container()), budget(wanted=1, expected=1)],
+        [(3, H, None)],
+        warning="poddisruptionbudget/web wants 1 of 1 pods",
+        beside=(("PodDisruptionBudget", "web"),),
+    ),
+    Case(
+        "46 a load balancer that is not there",
+        served(endpoints(True), type="LoadBalancer"),
+        [(3, H, None), (600, H, None)],
+        warning="service/web has no load balancer yet",
+        beside=SERVICE,
+    ),
+    Case("47 served", served(endpoints(False, None)), [(3, H, None)], beside=SERVICE),
+    Case(
+        "47 nobody has the label",
+        served(endpoints(), selector={"app": "wbe"}),
+        fails("no_endpoints", 10),
+        message="service web leads to no ready endpoint: no new pod has app=wbe",
+        beside=SERVICE,
+    ),
+    Case("47 no slice at all", served(), fails("no_endpoints", 10), message="its selector app=web", beside=SERVICE),
+    Case("47 none is ready", served(endpoints(False, False)), fails("no_endpoints", 10), beside=SERVICE),
+    Case(
+        "47 no such port",
+        served(endpoints(True, ports=False)),
+        fails("no_endpoints", 10),
+        message="targetPort",
+        beside=SERVICE,
+    ),
+    Case(
+        "47 a headless one has no ports",
+        served(endpoints(True, ports=False), ports=None),
+        [(3, H, None)],
+        beside=SERVICE,
+    ),
+    Case(
+        "47 served a moment later",
+        lambda t: served(endpoints(t > 11)),
+        [(3, P, None), (11, P, "no_endpoints"), (11.5, H, None)],
+        beside=SERVICE,
+    ),
+    Case(
+        "47 the time runs from when the pods are ready",
+        lambda t: rollout(UNREADY) if t < 50 else served(),
+        [(3, P, None), (49, P, ANY), (50, P, None), (59.9, P, "no_endpoints"), (60, F, "no_endpoints")],
+        beside=SERVICE,
+    ),
+    Case("47 no selector", served(selector={}), [(3, H, None)], beside=SERVICE),
+    Case("47 another name for a host", served(type="ExternalName"), [(3, H, None)], beside=SERVICE),
+    Case("47 not of the release", served(), [(3, H, None)]),
+    Case("47 switched off", served(), [(3, H, None)], beside=SERVICE, limits=Limits(endpoints=0)),
+    Case("47 nobody to serve", [deployment(replicas=0), service(selector={"a": "b"})], [(3, H, None)], beside=SERVICE),
+    Case("47 may not be read", snapshot(*served(), unreadable=["EndpointSlice"]), [(3, H, None)], beside=SERVICE),
+    # ---- nothing moves
     Case("36 stuck", rollout(CREATING), [(3, P, None), (602.9, P, ANY), (603, F, ANY)]),
     Case(
         "36 its own deadline",
@@ -781,6 +908,11 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_row(case: Case) -> None:
+    check(case)
+
+
+def check(case: Case) -> None:
+    """A row, second by second."""
     found = said(case)
     for (t, verdict, rule), one in zip(case.steps, found, strict=True):
         first = one.causes[0] if one.causes else None
@@ -810,9 +942,10 @@ def test_recheck_alone_leads_there(case: Case) -> None:
     (first, _, _), (end, verdict, rule) = steps[0], steps[-1]
     before = steps[-2][0] if len(steps) > 2 else 0
     seen = case.objects if isinstance(case.objects, Snapshot) else snapshot(*case.objects)  # type: ignore[misc]
+    workload = Workload(case.kind, case.name, case.beside)
     memory, now, looks = Memory(), first, 0
     while True:
-        one, memory = judge(Workload(case.kind, case.name), seen, memory, since=T0, now=T0 + now, limits=Limits())
+        one, memory = judge(workload, seen, memory, since=T0, now=T0 + now, limits=case.limits)
         looks += 1
         if str(one.verdict) == verdict:
             break

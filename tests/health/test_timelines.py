@@ -33,12 +33,23 @@ P, H, F, PAUSED = "progressing", "healthy", "failed", "paused"
 
 # name: verdict, rule, earliest and latest second, words of the message
 RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
+    "absent-pull-secret": (F, "image_pull_denied", 11, 30, "the registry refuses the pull"),
     "bad-name": (F, "image_name", 0, 2, "is no image name"),
+    "claim-lost": (F, "claim_lost", 0, 2, "claim data has lost its volume: rec-claim-lost-data"),
+    "claim-unbound": (F, "claim_unbound", 60, 64, "claim data is not bound: no persistent volumes available"),
     "command-not-found": (F, "not_startable", 5, 8, "cannot start `/nope`: stat /nope: no such file or directory"),
+    "daemon-bad-node": (F, "crash", 8, 17, "container web: exit 1, "),
+    "deadline": (F, "never_ready", 15, 20, "HTTP probe failed with statuscode: 503"),
+    "deadline-undone": (H, None, 0, 8, ""),
     "exit-at-once": (F, "crash", 8, 17, "container web: exit 1, "),
     "exit-later": (F, "crash", 20, 36, "container web: exit 1, "),
+    "exit-once": (H, None, 1, 8, ""),
+    "foreign-program": (F, "crash", 8, 17, "container web: exit "),
     "good": (H, None, 1, 5, ""),
     "init-crash": (F, "crash", 8, 17, "init container init: exit 1, "),
+    "job": (H, None, 2, 8, ""),
+    "job-fails": (F, "job_failed", 8, 30, "container web: exit 1; the job failed: BackoffLimitExceeded"),
+    "job-without-image": (F, "image_not_found", 3, 8, "/fault:absent not found"),
     "liveness-loop": (
         F,
         "liveness_probe",
@@ -50,11 +61,35 @@ RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
     "missing-secret-volume": (F, "volume_not_mounted", 20, 25, 'secret "nope" not found'),
     "missing-tag": (F, "image_not_found", 3, 8, "/fault:absent not found"),
     "never-ready": (F, "never_ready", 60, 64, "HTTP probe failed with statuscode: 503"),
+    "no-replicas": (H, None, 0, 2, ""),
+    "nothing-changes": (H, None, 0, 1, ""),
+    "old-crash-loop": (H, None, 1, 8, ""),
+    "old-ignore-the-end": (H, None, 1, 8, ""),
     "out-of-memory": (F, "out_of_memory", 8, 22, "OOMKilled: over its memory limit of 32Mi (exit 137)"),
+    "over-a-bad-one": (H, None, 1, 8, ""),
     "paused": (PAUSED, None, 0, 2, ""),
     "pod-security": (F, "pods_refused", 10, 12, 'violates PodSecurity "restricted:latest"'),
+    "pull-never": (F, "image_absent_never", 0, 3, "imagePullPolicy is Never"),
     "quota": (F, "quota_exceeded", 30, 34, "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2"),
     "quota-replicasets": (F, "replicaset_not_made", 10, 12, "exceeded quota: q"),
+    "quota-throttle": (H, None, 10, 75, ""),
+    "recreate": (F, "crash", 8, 17, "container web: exit 1, "),
+    "registry-away": (F, "image_pull_transient", 90, 95, "the registry does not answer: connect: connection refused"),
+    "registry-comes-back": (H, None, 30, 75, ""),
+    "scaled-meanwhile": (H, None, 1, 12, ""),
+    "scaled-up-without-image": (F, "image_not_found", 3, 8, "/fault:absent not found"),
+    "secret-late": (H, None, 6, 25, ""),
+    "service": (H, None, 1, 5, ""),
+    "service-nowhere": (F, "no_endpoints", 10, 16, "service web leads to no ready endpoint: no new pod has app=wbe"),
+    "sidecar": (H, None, 10, 16, ""),
+    "sidecar-crash": (F, "crash", 8, 17, "container init: exit 1, "),
+    "slow-init": (H, None, 40, 48, ""),
+    "slow-start": (H, None, 50, 60, ""),
+    "stateful-bad": (F, "image_not_found", 3, 10, "/fault:absent not found"),
+    "stateful-on-delete": (H, None, 0, 2, ""),
+    "stateful-partition": (H, None, 1, 8, ""),
+    "stateful-trap": (F, "rollback_trap", 5, 8, "pod web-2 of another revision is broken"),
+    "stateful-trap-freed": (H, None, 1, 8, ""),
     "unschedulable-cpu": (F, "no_room", 60, 63, "0/2 nodes are available: 2 Insufficient cpu."),
     "unschedulable-selector": (F, "no_node_matches", 30, 33, "2 node(s) didn't match Pod's node affinity/selector."),
     "update": (H, None, 1, 8, ""),
@@ -65,7 +100,7 @@ RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded(name: str) -> None:
     verdict, rule, earliest, latest, words = RECORDED[name]
-    found = end(load(name), until=100)
+    found = end(load(name), until=150)
     causes = found.judgement.causes
     assert (str(found.judgement.verdict), causes[0].rule if causes else None) == (verdict, rule)
     assert earliest <= found.t <= latest

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from deployer.commands import docker
-from deployer.errors import ExitCode, PreflightError
+from deployer.errors import ExitCode
 from deployer.health.verdict import Workload
 from deployer.model import Command, Image, Rendered, Revision, Target
 from deployer.plan.facts import Facts, Source
 from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
-from deployer.plan.up import guard, up
+from deployer.plan.up import up
 from deployer.profile import Profile
 
 PROJECT = Path("/p")
@@ -21,7 +21,6 @@ IMAGE = Image("registry.lab", "web", "1.2.3")
 PUSHED = replace(IMAGE, digest="sha256:" + "a" * 64)
 SHA = "0123456789abcdef0123456789abcdef01234567"
 CLEAN = Source(SHA, "main", (), (), "")
-DIRTY = replace(CLEAN, dirty=("service/main.go", "chart/values.yaml"), tree="feed")
 LOGIN = docker.login("docker", "registry.lab", "deploy", "s3cret")
 GOOD = Revision(3, "superseded", "", "web-1", verdict="healthy")
 BAD = Revision(4, "failed", "", "web-1", verdict="failed")
@@ -133,24 +132,6 @@ def test_the_plan_says_what_it_is_for() -> None:
     assert (plan.verb, plan.environment, plan.target, plan.release, plan.image) == ("up", "dev", TARGET, "web", PUSHED)
     assert plan.notes == ("registry.lab/web:1.2.3 is in the registry already: not built",)
     assert planned(profile(), Facts(IMAGE, (), CLEAN)).notes == ()
-
-
-@pytest.mark.parametrize("image", [IMAGE, PUSHED])
-def test_a_dirty_tree_is_refused_where_the_profile_says_so(image: Image) -> None:
-    guarded = profile(guards={"cleanTree": True})
-    with pytest.raises(PreflightError, match="the git tree has 2 uncommitted changes") as error:
-        guard(guarded, Facts(image, (), DIRTY))
-    assert error.value.detail == DIRTY.dirty
-    assert error.value.hint
-    with pytest.raises(PreflightError, match="has 1 uncommitted change,"):
-        guard(guarded, Facts(image, (), replace(DIRTY, dirty=("a",))))
-
-
-@pytest.mark.parametrize(
-    ("clean", "source"), [(False, DIRTY), (True, CLEAN), (True, None)], ids=["not guarded", "clean", "no git"]
-)
-def test_a_tree_that_is_let_through(clean: bool, source: Source | None) -> None:
-    guard(profile(guards={"cleanTree": clean}), Facts(IMAGE, (), source))
 
 
 def test_a_plan_shows_no_secret() -> None:

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from deployer.health.limits import Limits
 from deployer.profile import Profile
+from deployer.profile.schema import Share
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "environments.md"
@@ -41,6 +42,8 @@ def _kind(kind: Any) -> str:
         return "map"
     if getattr(kind, "__origin__", None) in (list, tuple):
         return "list"
+    if Share in get_args(kind):
+        return "share"
     inner = [one for part in get_args(kind) if part is not type(None) for one in get_args(part) or (part,)]
     if inner and all(isinstance(one, str) for one in inner):
         return ", ".join(inner)
@@ -52,7 +55,8 @@ def _kind(kind: Any) -> str:
 class Reads(ast.NodeVisitor):
     """The settings that a module reads: `profile.target.context`, or through a name given to a section of it."""
 
-    ROOTS: ClassVar[dict[str, Keys]] = {"profile": (), "limits": ("health",)}
+    ROOTS: ClassVar[dict[str, Keys]] = {"profile": (), "limits": ("health",), "guards": ("guards",)}
+    SECTIONS: ClassVar[dict[str, Keys]] = {"Window": ("guards", "window")}  # the type of a parameter
 
     def __init__(self) -> None:
         self.names: dict[str, Keys] = dict(self.ROOTS)
@@ -71,6 +75,9 @@ class Reads(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         before = dict(self.names)
+        for one in node.args.args:
+            if isinstance(one.annotation, ast.Name) and one.annotation.id in self.SECTIONS:
+                self.names[one.arg] = self.SECTIONS[one.annotation.id]
         self.generic_visit(node)
         self.names = before
 
@@ -114,8 +121,17 @@ def readers() -> dict[str, set[str]]:
         reads.visit(ast.parse(file.read_text()))
         module = str(file.relative_to(ROOT / "deployer").with_suffix("")).removesuffix("/__init__")
         for keys in reads.found:
-            found.setdefault(".".join(to_camel(key) for key in keys), set()).add(module)
+            found.setdefault(".".join(spelled(keys)), set()).add(module)
     return found
+
+
+def spelled(keys: Keys) -> Iterator[str]:
+    """A key path as profiles write it: `clean_tree` is `cleanTree`, and `closed` of a window is `not`."""
+    section: Any = Profile
+    for key in keys:
+        field = getattr(section, "model_fields", {}).get(key)
+        yield field.alias if field else to_camel(key)
+        section = field.annotation if field else None
 
 
 def table() -> str:

@@ -410,6 +410,17 @@ PLACES = [
     (*section, *more)
     for section in (("target",), ("registry",), ("image",), ("release",), ("health",), ("values",), ("secrets",))
     for more in ((), ("namespace",), ("url",), ("tag",), ("timeout",), ("soak",), ("context",), ("what",))
+] + [
+    ("guards", *more)
+    for more in (
+        (),
+        ("tag",),
+        ("healthyIn",),
+        ("window",),
+        ("window", "open"),
+        ("window", "not"),
+        ("maxReplicasChange",),
+    )
 ]
 
 
@@ -439,3 +450,56 @@ def test_no_profile_brings_more_than_a_usage_error(
 def test_a_limit_that_cannot_be(tmp_path: Path, value: str) -> None:
     error = refused(tmp_path, dev=DEV + f"health:\n  soak: {value}\n")
     assert "health.soak" in error.message
+
+
+@pytest.mark.parametrize(
+    ("guards", "said"),
+    [
+        ("branch: ^main$", "guards.branch.0: `^main$` is a regular expression; patterns are globs, such as release/*"),
+        ("branch: '(main|next)'", "is a regular expression"),
+        ("branch: release/.*", "is a regular expression"),
+        ("tag: ['v[0-9']", "guards.tag.0: `v[0-9` has a [ that no ] closes"),
+        ("tag: ['']", "a pattern is empty"),
+        ("signed: both", "guards.signed is `both`; it must be one of commit, tag"),
+        ("healthyIn: tset", "there is no other environment `tset`; did you mean `test`?"),
+        ("healthyIn: [dev]", "there is no other environment `dev`"),
+        ("window: {timezone: Europe/Berln}", "there is no time zone `Europe/Berln`; did you mean `Europe/Berlin`?"),
+        ("window: {timezone: Mars}", "guards.window.timezone: there is no time zone `Mars`"),
+        ("window: {open: [{from: 16:00}]}", 'guards.window.open.0.from: write the time in quotes: "16:00"'),
+        ("window: {open: [{from: 9}]}", "`9` is no time of day"),
+        ("window: {open: [{to: '25:00'}]}", "`25:00` is no time of day"),
+        (
+            "window: {open: [{from: '16:00', to: '09:00'}]}",
+            "from 16:00 is not before to 09:00; over midnight there are two",
+        ),
+        ("window: {open: [{from: '09:00', to: '09:00'}]}", "from 09:00 is not before to 09:00"),
+        ("window: {open: [{days: [monday]}]}", "must be one of mon, tue, wed"),
+        ("window: {open: [{days: []}]}", "guards.window.open.0.days"),
+        ("window: {open: [{form: '09:00'}]}", "unknown key `form` in guards.window.open.0; did you mean `from`?"),
+        ("window: {not: [2026-13-01]}", "`2026-13-01` is no date; write 2026-12-24, or 2026-12-24..2027-01-01"),
+        ("window: {not: [2026-12-24..2026-12-01]}", "`2026-12-24..2026-12-01` ends before it begins"),
+        ("maxReplicasChange: 30", "guards.maxReplicasChange: a share is expected: 30% or 0.3"),
+        ("maxResourcesChange: true", "a share is expected"),
+        ("overridable: [windw]", "guards.overridable.0 is `windw`; it must be one of"),
+        ("cleanTre: true", "unknown key `cleanTre` in guards; did you mean `cleanTree`?"),
+    ],
+)
+def test_a_guard_that_cannot_be(tmp_path: Path, guards: str, said: str) -> None:
+    project(tmp_path, test=DEV)
+    error = refused(tmp_path, dev=DEV + f"guards:\n  {guards}\n")
+    assert error.message.startswith("environments/dev.yaml:5: ")
+    assert said in error.message
+
+
+def test_guards_in_full(tmp_path: Path) -> None:
+    project(tmp_path, test=DEV)
+    guards = loaded(
+        tmp_path,
+        dev="guards:\n  branch: main\n  tag: [v*]\n  healthyIn: test\n  maxReplicasChange: 30%\n  freeze: ../FREEZE\n"
+        "  window:\n    timezone: Europe/Berlin\n    open: [{days: [fri], from: '09:00', to: '24:00'}]\n"
+        "    not: [2026-12-24..2027-01-01, 2026-11-26]\n  overridable: [window]\n",
+    ).guards
+    assert (guards.branch, guards.tag, guards.healthy_in) == (("main",), ("v*",), ("test",))
+    assert (guards.max_replicas_change, guards.freeze) == (0.3, Path("../FREEZE"))
+    assert (guards.window.open[0].start, guards.window.open[0].end) == ("09:00", "24:00")
+    assert guards.window.closed == ("2026-12-24..2027-01-01", "2026-11-26")

@@ -27,7 +27,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
 schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
-diagnosis warnings detail
+diagnosis overrides warnings detail
 """
 
 
@@ -125,7 +125,10 @@ def test_outcome_and_exit_code_are_one(code: ExitCode) -> None:
 
 def test_a_plan() -> None:
     made = through(document.plan(PLAN))
-    assert has(made, "schema verb environment outcome exitCode changed release image differences steps recovery notes")
+    assert has(
+        made,
+        "schema verb environment outcome exitCode changed release image differences steps recovery overrides notes",
+    )
     assert (made["outcome"], made["exitCode"], made["changed"]) == ("planned", 0, False)
     assert made["steps"][1] == {"stage": "push", "does": "run docker push registry.lab/web:1.2.3"}
     assert [step["does"] for step in made["recovery"]] == [
@@ -133,6 +136,8 @@ def test_a_plan() -> None:
         "watch the rollout until it is judged",
     ]
     assert "s3cret" not in document.text(made)
+    over = replace(PLAN, record=Record(overrides={"window": "the shop is down"}))
+    assert document.plan(over)["overrides"] == document.result(result(plan=over))["overrides"] == over.record.overrides
 
 
 def test_an_error() -> None:

@@ -6,7 +6,7 @@ from samples import DIGEST, FAILED, IMAGE, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
-from deployer.model import Image, Job, Revision, Target
+from deployer.model import Image, Job, Record, Revision, Target
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
@@ -106,6 +106,11 @@ def test_the_plan_of_a_rollback() -> None:
     history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
     made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
     assert "  would put revision 1 back" in list(words.plan(made))
+
+
+def test_a_plan_tells_what_is_passed_over() -> None:
+    made = replace(PLAN, record=Record(overrides={"window": "the shop is down"}))
+    assert "  guard window would be passed over: the shop is down" in list(words.plan(made))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def test_what_was_encrypted_is_secret_and_nothing_else() -> None:
     assert set(file.document.data) == {"a", "b", "c", "e", "n", "t", "s"}
     assert file.document.line(("c", 1, "d")) == 3
     opened = {"a": "one", "b": "plain", "c": ["two", {"d": "three"}], "e": "", "n": 1234567890, "t": True, "s": 8080}
+    assert file.paths == (("a",), ("c",), ("n",), ("t",), ("s",))
     assert file.secrets(opened) == ("one", "two", "three", "1234567890", "1.23456789e+09", "8080")
 
 
@@ -110,3 +111,9 @@ def test_recipients_that_differ() -> None:
 def test_a_regular_expression_that_is_none() -> None:
     with pytest.raises(UsageError, match="encrypted_regex is no regular expression"):
         list(faults(made(f"a: {ENC}\n"), Rule({"encrypted_regex": "("})))
+
+
+@pytest.mark.parametrize("more", ["age: 1", "age: [1, {x: y}]", "key_groups: 1", "key_groups: [1, {age: {a: b}}]"])
+def test_metadata_of_any_shape(more: str) -> None:
+    text = f"a: {ENC}\nsops: {{mac: x, version: 1, {more}}}\n"
+    assert not [one for one in sealed(PATH, text).recipients if one.startswith("age1")]

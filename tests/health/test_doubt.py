@@ -1,0 +1,297 @@
+"""What looks like a failure and is none, and what looks well too soon: each case was once judged wrongly.
+
+The same table as in test_rules.py: objects, then what is said of them at each second.
+"""
+
+from typing import Any
+
+import pytest
+from build import (
+    condition,
+    container,
+    daemonset,
+    deployment,
+    ended,
+    job,
+    node,
+    pod,
+    replicaset,
+    rollout,
+    running,
+    snapshot,
+    statefulset,
+    waiting,
+)
+from test_rules import (
+    ABSENT,
+    ANY,
+    BLIND,
+    CREATING,
+    PLAIN,
+    UNREADY,
+    Case,
+    F,
+    H,
+    Objects,
+    P,
+    check,
+    crash,
+    daemons,
+    progressing,
+    pulling,
+    unscheduled,
+    with_events,
+)
+
+DOUBT = "indeterminate"
+DEPLOYMENT_LOST = snapshot(replicaset(deployment()), unreadable=["Deployment"])
+SIDECAR = container(running(4), name="proxy", restartPolicy="Always", **PLAIN)
+FULL = "0/2 nodes are available: 2 Insufficient cpu."
+SELECTOR = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+NOT_READY_TAINT = "0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }."
+
+
+def blip(t: float) -> Objects:
+    """Ready since 2 s; not Ready from 100 s to 110 s."""
+    lost = 100 <= t < 110
+    one = container(running(2), ready=not lost)
+    changed = 2 if t < 100 else 100 if lost else 110
+    return rollout({"of": one, "conditions": [condition("Ready", str(not lost), t=changed)]})
+
+
+def room_is_made(t: float) -> Objects:
+    """No room until an old pod that takes 70 s to stop is gone; the scheduler needs a moment more."""
+    objects = unscheduled(FULL) if t < 74 else rollout(container())
+    old = replicaset(objects[0], "web-old", revision=0, replicas=0)
+    return [*objects, old, *([pod(old, "old-0", leaving=True)] if t < 73 else [])]
+
+
+def mended(observed: int, *, good: bool) -> Objects:
+    """A StatefulSet whose old pod crashes; the update that mends it is seen by the controller in a moment."""
+    item = statefulset(generation=2, observed=observed, updated=int(good), ready=int(good), revision="db-2")
+    hash_ = {"controller-revision-hash": "db-2"}
+    item["status"]["updateRevision"] = "db-2"
+    return [item, pod(item, "db-0", container() if good else crash(9), labels=hash_, t=-500)]
+
+
+def unseen_daemons() -> Objects:
+    """The newest revision that there is, is still the one that crashes."""
+    item, first, second = daemonset(available=0)
+    item["metadata"]["generation"] = 2
+    mine = pod(item, "agent-0", crash(9), labels={"controller-revision-hash": "r2"}, t=-500, node="a")
+    return [item, first, second, mine, node("a")]
+
+
+def quick_restart(t: float) -> Objects:
+    """It exits at 9 s and is started so quickly that nobody saw it unready: the condition Ready has not changed."""
+    one = container(running(2), **PLAIN) if t < 9 else container(running(9), restarts=1, last=ended(), **PLAIN)
+    return rollout({"of": one, "ready_at": 2})
+
+
+def unheard() -> Objects:
+    """The pod's watch is ahead of the counters."""
+    frame = deployment()
+    maker = replicaset(frame)
+    return [frame, maker, pod(maker, "web-0", UNREADY)]
+
+
+def lost_node(name: str, t: float) -> Any:
+    """A node that has not been Ready since a moment."""
+    made = node(name, ready=False)
+    made["status"]["conditions"] = [condition("Ready", "Unknown", "NodeStatusUnknown", t=t)]
+    return made
+
+
+def behind_deadline(t: float) -> Objects:
+    """One failed exit is no failure yet when the Deployment's own deadline is over."""
+    over = condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out', t=15)
+    return rollout(container(ended()), conditions=[over] if t >= 15 else [], progressDeadlineSeconds=20)
+
+
+def trapped(one: Any, **more: Any) -> Objects:
+    """A pod of the revision that was rolled back, and OrderedReady waits for it."""
+    item = statefulset(updated=0, ready=0, current="db-2")
+    return [item, pod(item, "db-0", one, labels={"controller-revision-hash": "db-1"}, **more)]
+
+
+def hook(state: Any, **more: Any) -> Objects:
+    item = job(active=1)
+    return [item, pod(item, "migrate-0", container(state, **PLAIN), restartPolicy="Never", **more)]
+
+
+def two_containers(first: Any, second: Any) -> Objects:
+    """One pod; the second container is called proxy."""
+    second = {part: second[part] | {"name": "proxy"} for part in second}
+    return rollout([first, second])
+
+
+CASES = [
+    # ---- no failure
+    Case(
+        "a right is taken away while it rolls",
+        lambda t: DEPLOYMENT_LOST if t > 5 else snapshot(*rollout(CREATING)),
+        [(3, P, None), (9, DOUBT, None), (60, DOUBT, None)],
+        warning="no permission to read Deployment",
+    ),
+    Case("ready, then not for ten seconds", blip, [(3, H, None), (100, P, ANY), (109, P, ANY), (111, H, None)]),
+    Case(
+        "ready after three failed exits, first seen then",
+        rollout(container(running(30), restarts=3, last=ended())),
+        [(45, H, None), (60, H, None)],
+    ),
+    Case(
+        "a pod of last month starts again",
+        rollout({"of": container(running(1), restarts=9, last=ended(), ready=False), "t": -9999}),
+        [(3, P, None), (9, P, ANY)],
+    ),
+    Case(
+        "a pod of last month crashes in a loop",
+        rollout({"of": crash(9), "t": -9999}),
+        [(3, F, "crash")],
+    ),
+    Case("room once the old pods are gone", room_is_made, [(3, P, None), (72, P, ANY), (73, P, ANY), (75, H, None)]),
+    Case(
+        "an autoscaler makes a node that matches",
+        with_events(unscheduled(SELECTOR), ("TriggeredScaleUp", "pod triggered scale-up: 0->1")),
+        [(3, P, None), (34, P, ANY), (200, P, "no_node_matches")],
+    ),
+    Case(
+        "nodes that are not ready for a moment",
+        unscheduled(NOT_READY_TAINT),
+        [(3, P, None), (40, P, ANY), (63, F, "no_node_matches")],
+    ),
+    Case(
+        "a disk that is being made",
+        unscheduled("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."),
+        [(3, P, None), (40, P, ANY), (63, F, "no_node_matches")],
+    ),
+    Case(
+        "a migration of half an hour", hook(running(2)), [(3, P, None), (700, P, ANY), (1800, P, ANY)], "Job", "migrate"
+    ),
+    Case(
+        "a long minReadySeconds is no standstill",
+        rollout(container(), available=0, progressDeadlineSeconds=600, minReadySeconds=500),
+        [(3, P, None), (700, P, None)],
+    ),
+    Case(
+        "the StatefulSet's controller has not seen the mended version",
+        lambda t: mended(1 if t < 4 else 2, good=t >= 4),
+        [(3, P, None), (5, H, None)],
+        "StatefulSet",
+        "db",
+    ),
+    Case("the DaemonSet's controller has not seen it", unseen_daemons(), [(3, P, None)], "DaemonSet", "agent"),
+    Case(
+        "an old deadline of the very ReplicaSet that is tried again",
+        progressing("ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out progressing.', -5),
+        [(3, P, ANY), (30, P, ANY), (63, F, "progress_deadline")],
+    ),
+    Case(
+        "an old pod of a StatefulSet, restarted last month, is not ready for a moment",
+        trapped(container(running(-9000), restarts=4, last=ended(), ready=False), t=-9999, ready_at=1),
+        [(3, P, None), (30, P, ANY)],
+        "StatefulSet",
+        "db",
+    ),
+    # ---- no success
+    Case(
+        "a restart that nobody saw unready",
+        quick_restart,
+        [(3, P, None), (13, P, None), (18.9, P, None), (19, H, None)],
+    ),
+    Case("a pod that is not Ready, which the counters have not heard of", unheard(), [(3, P, None), (30, P, ANY)]),
+    Case(
+        "no probes, and no right to see pods: the counters must stand for a while",
+        snapshot(deployment(template={"spec": {"containers": [container(**PLAIN)["spec"]]}}), unreadable=BLIND),
+        [(3, P, None), (12.9, P, None), (13, H, None)],
+        warning="no permission",
+    ),
+    Case(
+        "a bare pod without probes",
+        [pod(None, "agent", container(**PLAIN))],
+        [(3, P, None), (11.9, P, None), (12, H, None)],
+        "Pod",
+        "agent",
+    ),
+    Case(
+        "a sidecar without probes",
+        rollout({"init": [SIDECAR]}, template={"spec": {"initContainers": [SIDECAR["spec"]]}}),
+        [(5, P, None), (13.9, P, None), (14, H, None)],
+    ),
+    Case(
+        "a DaemonSet's old pod is not made up for by a new one on a lost node",
+        daemons(
+            (container(), "r2", "a"),
+            (container(), "r1", "b"),
+            (UNREADY, "r2", "c"),
+            desired=3,
+            updated=2,
+            available=2,
+            extra=[node("a"), node("b"), lost_node("c", -60)],
+        ),
+        [(3, P, None), (60, P, ANY)],
+        "DaemonSet",
+        "agent",
+        warning="not Ready: not counted",
+    ),
+    Case(
+        "a DaemonSet that ruins its nodes",
+        daemons((UNREADY, "r2", "a"), available=0, extra=[lost_node("a", 3)]),
+        [(4, P, None), (40, P, ANY)],
+        "DaemonSet",
+        "agent",
+    ),
+    # ---- what hid behind something else
+    Case(
+        "a DaemonSet's pod that can never go from its lost node",
+        [
+            *daemons(
+                (container(), "r2", "a"), desired=2, updated=1, available=1, extra=[node("a"), lost_node("b", -60)]
+            ),
+            pod(daemonset()[0], "agent-9", UNREADY, labels={"controller-revision-hash": "r1"}, node="b", leaving=True),
+        ],
+        [(3, H, None)],
+        "DaemonSet",
+        "agent",
+        warning="not Ready: not counted",
+    ),
+    Case(
+        "one failed exit, and then never ready",
+        rollout(container(running(4), restarts=1, last=ended(), ready=False)),
+        [(5, P, None), (63, P, "crash"), (64, F, "never_ready")],
+    ),
+    Case(
+        "the second container's image, behind the first one's restart",
+        two_containers(container(running(4), restarts=1, last=ended(), ready=False), pulling(ABSENT)),
+        [(5, P, None), (7.9, P, None), (8, F, "image_not_found")],
+    ),
+    Case(
+        "the trap of a pod that is never ready",
+        trapped(container(running(-90), ready=False), t=-91, ready_at=-91),
+        [(3, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "the trap of a pod that has no room",
+        trapped(
+            container(waiting("x")),
+            t=-91,
+            conditions=[condition("PodScheduled", "False", "Unschedulable", FULL, t=-91)],
+            ready_at=-91,
+        ),
+        [(3, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "the deadline, and what led to it",
+        behind_deadline,
+        [(6, P, ANY), (16, F, "crash")],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_doubt(case: Case) -> None:
+    check(case)
