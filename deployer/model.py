@@ -87,6 +87,7 @@ class Record:
     seconds: float = 0.0  # from the first check to the verdict
     values: str = ""  # SHA-256 of the effective values, the secret ones left out
     chart: str = ""  # SHA-256 of the chart's files
+    secrets: tuple[str, ...] = ()  # paths of the values that are secret
     source: str = ""  # the environment that it was promoted from
     overrides: Mapping[str, str] = field(default_factory=dict)  # guard: the reason given
 

@@ -57,7 +57,7 @@ def _record(item: Mapping[str, Any]) -> Record:
     """Of whatever version of ours wrote it: facts that it does not know, or that we do not know, are left out."""
     data = item.get("data") or {}
     known: dict[str, Any] = {one.name: data[one.name] for one in fields(Record) if one.name in data}
-    for name, kind in (("seconds", float), ("overrides", dict)):
+    for name, kind in (("seconds", float), ("overrides", dict), ("secrets", tuple)):
         try:
             known[name] = kind(json.loads(known[name]))
         except (KeyError, TypeError, ValueError):

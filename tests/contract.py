@@ -43,8 +43,5 @@ def closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     inner = {key: closed(value) for key, value in schema.items()}
-    return (
-        inner | {"additionalProperties": False}
-        if isinstance(schema.get("properties"), dict) and "type" in schema
-        else inner
-    )
+    names = isinstance(schema.get("properties"), dict) and "type" in schema
+    return {"additionalProperties": False, **inner} if names else inner

@@ -18,6 +18,7 @@ from deployer.cli import (
     down,
     history,
     init,
+    plan,
     promote,
     rollback,
     secrets,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, promote, status, history, rollback, down, unlock, verify, doctor, init):
+for verb in (up, plan, promote, status, history, rollback, down, unlock, verify, doctor, init):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(config.app, name="config")
 app.add_typer(secrets.app, name="secrets")

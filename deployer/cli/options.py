@@ -58,3 +58,10 @@ Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),
 ]
+Tag = Annotated[str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="key.path=value over all values; again for more.", metavar="KEY=VALUE", show_default=False
+    ),
+]

@@ -81,4 +81,6 @@ def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> 
     known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in kept}
     chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback))
     assert plan.previous is not None
-    return differences(known[plan.previous], known[chosen], secrets)
+    records = [one.revision.record for one in kept if one.revision.number in (plan.previous, chosen)]
+    named = {*secrets, *(path for record in records if record for path in record.secrets)}
+    return differences(known[plan.previous], known[chosen], named)

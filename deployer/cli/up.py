@@ -11,22 +11,28 @@ from deployer.cli import options
 from deployer.cli.consent import consent
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
 from deployer.commands import docker
+from deployer.errors import UsageError
 from deployer.execute import Doors, execute
 from deployer.model import Values
+from deployer.plan import saved as plans
+from deployer.plan.saved import Saved
 from deployer.plan.steps import Plan
 from deployer.plan.unchanged import kept
 from deployer.plan.up import up as plan_up
+from deployer.values.fingerprint import fingerprint
 
 
 def up(
     env: options.Env,
-    tag: Annotated[
-        str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
+    tag: options.Tag = None,
+    assignments: options.Assignments = None,
+    plan_file: Annotated[
+        Path | None,
         typer.Option(
-            "--set", help="key.path=value over all values; again for more.", metavar="KEY=VALUE", show_default=False
+            "--plan",
+            help="Do what this plan says, or nothing where the world has moved.",
+            metavar="FILE",
+            show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
@@ -45,10 +51,14 @@ def up(
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
+        saved = _read(plan_file, env) if plan_file else None
+        tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
         ready = run.checks.for_release(given, tag, force=force)
         passed = consented.passed(ready.guarded)  # before anybody is waited for
         plan = plan_of(run, ready, given).passing(passed)
+        if saved:
+            plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
         if dry_run:
             return show_plan(plan, run.mask, output)
         if not plan.kept:
@@ -63,6 +73,8 @@ def up(
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
                 plan = plan_of(run, ready, given).passing(passed)
+                if saved:
+                    plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
@@ -88,3 +100,19 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         secrets=run.secret_paths,
         because=ready.because,
     )
+
+
+def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Saved:
+    """What a plan of this run is made from."""
+    values_hash = fingerprint(given, run.secret_paths)
+    return plans.saved(run.environment, run.profile.release.name, run.target, ready.facts, values_hash, tag)
+
+
+def _read(file: Path, env: str) -> Saved:
+    try:
+        saved = plans.parse(str(file), file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--plan {file}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    if saved.environment != env:
+        raise UsageError(f"{file} is a plan for {saved.environment}, not for {env}")
+    return saved

@@ -103,9 +103,9 @@ class Cluster:
         }
         return Stream(self._request("watch", "GET", path, query, read_timeout=read_timeout), self.server)
 
-    def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
-        """Server-side apply: what we say wins, what others own stays."""
-        query = {"fieldManager": FIELD_MANAGER, "force": "true", "dryRun": "All" if dry_run else None}
+    def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False, manager: str = FIELD_MANAGER) -> Json:
+        """Server-side apply: what we say wins, what others own stays. `dry_run` only says what would become."""
+        query = {"fieldManager": manager, "force": "true", "dryRun": "All" if dry_run else None}
         return self._json("patch", "PATCH", path, query, body, "application/apply-patch+yaml")
 
     def create(self, path: str, body: Mapping[str, Any]) -> Json:

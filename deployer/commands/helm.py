@@ -36,6 +36,14 @@ class Helm:
             stdin=values,
         )
 
+    def foresee(self, chart: Path, values: str) -> Command:
+        """What `upgrade` would release, as JSON. The cluster is asked what it serves, and nothing is changed."""
+        return self._command(
+            *("upgrade", self.release, str(chart), "--install", "--values", "-", "--reset-values"),
+            *("--dry-run=server", "--hide-notes", "--output", "json"),
+            stdin=values,
+        )
+
     def _waiting(self, what: str) -> tuple[str, ...]:
         if self.major >= 4:
             return ("--wait=watcher",) if what == "workloads" else ("--wait=hookOnly",)

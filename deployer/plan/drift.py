@@ -30,6 +30,11 @@ class Drift:
     wanted: str | None  # None: the release does not have it, somebody added it
     found: str | None  # None: it is gone
 
+    @property
+    def added(self) -> bool:
+        """Somebody's own, beside the release: helm leaves it alone."""
+        return self.wanted is None
+
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "containers": ("name",),
@@ -68,6 +73,8 @@ _INJECTED = frozenset({"caBundle"})
 
 _QUANTITIES = frozenset({"limits", "requests", "sizeLimit", "divisor", "averageValue", "hard", "capacity"})
 
+_DATA = ("data", "binaryData")
+
 _SCALED = ("Deployment", "StatefulSet", "ReplicaSet")
 
 
@@ -102,9 +109,10 @@ def _object(wanted: Object, live: Object | None, scaled: set[tuple[str, str]]) -
         yield from compare.maps(
             ("metadata", part), wanted["metadata"].get(part) or {}, live["metadata"].get(part) or {}
         )
-    data = ("data", "binaryData") if wanted["kind"] in ("ConfigMap", "Secret") else ()
-    for key in dict.fromkeys((*wanted, *data)):
-        if key not in ("apiVersion", "kind", "metadata", "status"):
+    # A ConfigMap or Secret that the chart leaves empty is there for somebody else to fill.
+    filled = wanted["kind"] in ("ConfigMap", "Secret") and any(wanted.get(key) for key in _DATA)
+    for key in dict.fromkeys((*wanted, *(_DATA if filled else ()))):
+        if key not in ("apiVersion", "kind", "metadata", "status") and (filled or key not in _DATA):
             yield from compare.values((key,), wanted.get(key, {}), live.get(key))
 
 

@@ -76,10 +76,12 @@ def promotable(found: Standing, sha: str | None = None) -> Image:
 def differences(found: Standing, values: Values, secrets: Iterable[str]) -> tuple[Difference, ...]:
     """What the values of the release here are against those it gets there; the image of a run left out.
 
-    `secrets`: paths in the values that hold one, here or there.
+    `secrets`: paths in the values that hold one, here or there; those on record here come to it.
     """
-    here = Content(found.history[-1].chart, found.manifest, _settings(found.values))
-    return compared(here, replace(here, values=_settings(values)), secrets)
+    newest = found.history[-1]
+    known = (*secrets, *(newest.record.secrets if newest.record else ()))
+    here = Content(newest.chart, found.manifest, _settings(found.values))
+    return compared(here, replace(here, values=_settings(values)), known)
 
 
 def promote(made: Plan, promotion: Promotion, program: str, logins: Sequence[Command], *, copied: bool) -> Plan:

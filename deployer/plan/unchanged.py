@@ -37,10 +37,12 @@ def differences(facts: Facts, values: Values, pull_secret: str | None) -> tuple[
 def left(standing: Standing) -> tuple[str, ...]:
     """Where the cluster is not as a healthy release would be."""
     ill = tuple(f"{one.workload} is {one.verdict}" for one in standing.judgements if one.verdict != Verdict.HEALTHY)
-    drifted = dict.fromkeys(one.object for one in standing.drift)
+    # What somebody added, a release would leave as it is: it is told, and no reason to release.
+    drift = [one for one in standing.drift if not one.added]
+    drifted = dict.fromkeys(one.object for one in drift)
     return (
         *ill,
-        *(f"{name} is not as released: {_fields(standing.drift, name)}" for name in drifted),
+        *(f"{name} is not as released: {_fields(drift, name)}" for name in drifted),
         *(f"cannot be compared: {one}" for one in standing.unreadable),
     )
 
@@ -50,6 +52,7 @@ def kept(environment: str, profile: Profile, facts: Facts, target: Target, stand
     deployed = current(facts.history)
     assert deployed is not None
     name = profile.registry.pull_secret
+    added = [one for one in standing.drift if one.added]
     steps = (Step("pull secret", PullSecret(name)),) if name and not standing.pull_secret else ()
     return Plan(
         verb="up",
@@ -60,6 +63,7 @@ def kept(environment: str, profile: Profile, facts: Facts, target: Target, stand
         image=facts.image,
         previous=deployed.number,
         kept=Kept(deployed.number, standing.judgements),
+        notes=tuple(f"{one.object}: {one.field} was added by somebody; helm leaves it alone" for one in added),
     )
 
 

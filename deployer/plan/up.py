@@ -1,6 +1,6 @@
 """`deploy up`: from a commit to a judged release."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from deployer.commands import docker
@@ -22,7 +22,7 @@ def up(
     target: Target,
     values: Values,
     login: Command | None,
-    secrets: Iterable[str] = (),
+    secrets: Collection[str] = (),
     because: tuple[str, ...] = (),
 ) -> Plan:
     """The plan of an `up` that releases. `secrets`: paths of the secret values; `because`: why."""
@@ -57,6 +57,7 @@ def up(
             actor=facts.job.actor,
             job=facts.job.url,
             values=fingerprint(values, secrets),
+            secrets=tuple(sorted(secrets)),
             chart=facts.chart,
         ),
         restores=rollback.again(good, facts.job) if good else Record(),

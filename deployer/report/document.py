@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import DeployError, ExitCode
+from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.lock import Holder
 from deployer.mask import MASK
 from deployer.model import Revision
 from deployer.plan.figures import Figures
 from deployer.plan.init import Service
+from deployer.plan.preview import Preview
 from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
@@ -75,6 +76,34 @@ def plan(made: Plan) -> dict[str, Any]:
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "overrides": dict(made.record.overrides),
         "notes": list(made.notes),
+    }
+
+
+def preview(
+    made: Plan, found: Preview, refusals: Sequence[PreflightError], because: Sequence[str], code: ExitCode
+) -> dict[str, Any]:
+    """What an `up` would change."""
+    image = made.image
+    return {
+        **plan(made),
+        "verb": "plan",
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "release": {
+            "name": made.release,
+            "namespace": made.target.namespace,
+            "context": made.target.context,
+            "previous": made.previous,
+        },
+        "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest, "built": not image.digest}
+        if image
+        else None,
+        "because": list(because),
+        "values": [dataclasses.asdict(one) for one in found.values],
+        "objects": [dataclasses.asdict(one) for one in found.objects],
+        "rolls": [dataclasses.asdict(one) for one in found.rolls],
+        "refused": [{"message": one.message, "detail": list(one.detail), "hint": one.hint} for one in refusals],
+        "warnings": list(found.problems),
     }
 
 

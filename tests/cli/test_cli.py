@@ -15,7 +15,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
+VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,7 @@ def test_what_people_change_is_told_and_put_right(fault: Project, helm: str) -> 
 
     again = fault.deploy("up", "--env", "dev", "--tag", "v1")
     assert again.code == 0, again
+    assert "service/web is not as released: it is gone" in again.err
     assert drift(fault, 0) == {}
 
 
@@ -88,6 +89,10 @@ def test_what_people_add_is_told(fault: Project) -> None:
         "deployment/web spec.template.spec.containers[web].env[MORE]": (None, '{"name": "MORE", "value": "x"}'),
         "configmap/web data.MORE": (None, "y"),
     }
+    again = fault.deploy("up", "--env", "dev", "--tag", "v1", "-o", "json")
+    assert again.code == 0, again
+    assert again.json["release"]["revision"] == 1, "a release would leave it as it is"
+    assert "configmap/web: data.MORE was added by somebody; helm leaves it alone" in again.err
 
 
 def _scaled(project: Project, replicas: int) -> None:

@@ -269,6 +269,8 @@ def test_an_autoscaler_beside_the_release(manager: str, drifted: bool) -> None:
         ("kind: APIService\nspec: {caBundle: x}", {"spec": {"caBundle": "y"}}),
         ("kind: ClusterRole\naggregationRule: {a: 1}\nrules: []", {"rules": [{"verbs": ["get"]}]}),
         ("kind: Secret\ntype: kubernetes.io/service-account-token", {"data": {"token": "eA=="}}),
+        ("kind: ConfigMap", {"data": {"leader": "a"}}),
+        ("kind: Secret\ndata: {}", {"data": {"key": "eA=="}}),
         ("kind: PersistentVolumeClaim\nspec: {volumeName: ''}", {"spec": {"volumeName": "pv-1"}}),
         ("kind: PersistentVolumeClaim\nspec: {resources: {requests: {storage: 1Gi}}}", {"status": {"phase": "Bound"}}),
     ],

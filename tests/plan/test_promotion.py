@@ -213,6 +213,12 @@ def test_differences_leave_the_image_of_a_run_out_and_hide_secrets() -> None:
     ]
 
 
+def test_what_was_named_a_secret_when_it_was_released_is_hidden() -> None:
+    record = replace(RECORD, secrets=("env.PIN",))
+    here = replace(STANDING, values={"env": {"PIN": "1234-5678"}}, **newest(record=record))
+    assert [(one.what, one.before) for one in differences(here, {}, [])] == [("values: env.PIN", "***")]
+
+
 def test_what_the_release_has_put_into_a_secret_is_hidden_under_any_name() -> None:
     manifest = "kind: Secret\nmetadata: {name: a}\nstringData: {A: hush-hush}\n"
     found = differences(replace(STANDING, values={"env": {"A": "hush-hush"}}, manifest=manifest), {}, [])

@@ -13,15 +13,19 @@ from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.lock import Holder
 from deployer.model import Record, Revision
+from deployer.plan import settings
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.figures import figures
 from deployer.plan.init import Service
+from deployer.plan.preview import FieldChange, ObjectChange, Preview, Roll, ValueChange
+from deployer.plan.settings import Finding, Severity
 from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
 from deployer.scaffold import Written
 from deployer.status import Running, Status, Wanted
+from deployer.values.layers import Leaf, Origin, Variable
 
 HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05:09.0Z", 30.0)
 RECORD = Record("healthy", "up", seconds=4.2, overrides={"cleanTree": "hotfix"})
@@ -55,7 +59,25 @@ PROMOTED = replace(
 SERVICE = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
 ERROR = PreflightError("it broke", hint="mend it", detail=("a",))
 
+ORIGIN = Origin("base", "environments/base.yaml:3", 5, variables=(Variable("A", True),))
+LEAF = Leaf(("target", "context"), ORIGIN, (replace(ORIGIN, secret=True),))
+PREVIEW = Preview(
+    (ValueChange("a", None, "1", "--set"),),
+    (ObjectChange("deployment/web", "change", (FieldChange("spec.replicas", "2", None, True),)),),
+    (Roll("deployment/web", ("image",)),),
+    ("the API server would not take it",),
+)
+FINDING = Finding(Severity.WARNING, "environments/dev.yaml:3", "is not used", ("dev",))
+
 DOCUMENTS = {
+    "plan": document.preview(PLAN, PREVIEW, (ERROR,), ("values changed",), ExitCode.CHANGES),
+    "plan of nothing": document.preview(replace(PLAN, image=None), Preview(), (), (), ExitCode.OK),
+    "config show": document.settings("dev", [LEAF]),
+    "config check": document.findings(["dev"], [FINDING], ExitCode.OK),
+    "config diff": document.differences("dev", "prod", [settings.Difference(("a",), LEAF, None)]),
+    "config schema": document.written("config schema", None, "environments/schema.json", True),
+    "config pin": document.written("config pin", "dev", "environments/dev.yaml", False)
+    | {"identity": {"uid": "1"}, "replaced": {}},
     "up": document.result(result()),
     "up that failed": document.result(UNHEALTHY),
     "up of nothing": document.result(result(image=None, revision=None, plan=replace(PLAN, previous=None))),
@@ -107,7 +129,12 @@ def test_every_verb_has_an_entry() -> None:
     for one in SCHEMA["oneOf"]:
         verb = SCHEMA["$defs"][one["$ref"].rpartition("/")[2]]["properties"]["verb"]
         known |= {verb["const"]} if "const" in verb else set(verb.get("enum", ()))
-    assert {command.callback.__name__ for command in cli.app.registered_commands if command.callback} <= known
+    verbs = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    for group in cli.app.registered_groups:
+        assert group.typer_instance
+        commands = group.typer_instance.registered_commands
+        verbs |= {f"{group.name} {one.name or (one.callback and one.callback.__name__)}" for one in commands}
+    assert verbs <= known
 
 
 def test_outcomes_and_codes_are_all_there() -> None:
