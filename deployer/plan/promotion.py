@@ -124,7 +124,8 @@ def _healthy(found: Standing) -> Revision:
         raise PreflightError(f"{where} is still on its way ({newest.status})", hint=_wait(found))
     if newest.origin != newest.number or (record and record.verb == "rollback"):
         raise PreflightError(
-            f"{where} is a rollback{_undone(earlier)}", hint=f"deploy a good version to {found.environment} first"
+            f"{where} is a rollback{_undone(earlier)}",
+            hint=f"deploy a good version to {found.environment} first; `deploy up` needs --force where it runs already",
         )
     if newest.status != "deployed":
         raise PreflightError(f"{where} is not deployed: helm calls it {newest.status}", hint=_again(found))

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import secrets
+import select
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -224,24 +226,42 @@ def attested(registry: Registry, repository: str, source: str, tag: str) -> str:
 
 
 def answered(shop: Project, answer: str, *argv: str) -> Deployed:
-    """Run `deploy` on a terminal where somebody answers."""
+    """Run `deploy` on a terminal where somebody answers when asked; stderr is what the terminal showed."""
     ours, theirs = pty.openpty()
+    environ = {name: value for name, value in shop.environ.items() if not name.startswith(("CI", "GITHUB", "GITLAB"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deployer", *argv],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        cwd=shop.folder,
+        env={**environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+
+    def read() -> bytes:
+        ready, _, _ = select.select([ours], [], [], 240)
+        assert ready, f"nothing came after {shown!r}"
+        try:
+            return os.read(ours, 1024)
+        except OSError:  # the terminal is closed: the program has ended
+            return b""
+
     try:
+        while b"[y/N]" not in shown:
+            part = read()
+            assert part, shown
+            shown += part
         os.write(ours, f"{answer}\n".encode())
-        done = subprocess.run(
-            [sys.executable, "-m", "deployer", *argv],
-            stdin=theirs,
-            capture_output=True,
-            text=True,
-            cwd=shop.folder,
-            env=shop.environ,
-            timeout=300,
-            check=False,
-        )
+        while part := read():
+            shown += part
+        out, _ = process.communicate(timeout=120)
     finally:
+        process.kill()
         os.close(ours)
-        os.close(theirs)
-    return Deployed(done.returncode, done.stdout, done.stderr)
+    return Deployed(process.returncode, out, shown.decode(errors="replace"))
 
 
 def test_the_same_digest_in_all_three(
@@ -266,14 +286,19 @@ def test_the_same_digest_in_all_three(
 
     ok(shop.deploy("up", "--env", "dev", "--tag", tag))
     no = answered(shop, "n", "promote", "--from", "dev", "--to", "test")
-    assert no.code == 130, no
-    assert f":{tag}@{index} from dev to test? [y/N]" in no.out + no.err
-    assert "not promoted; nothing was touched" in no.err
+    assert no.code == 3, no
+    assert f":{tag}@{index} is healthy in dev at revision 1" in no.err
+    assert "promote it to test? [y/N]" in no.err
+    assert "not confirmed; nothing was touched" in no.err
+    nobody = shop.deploy("promote", "--from", "dev", "--to", "test")
+    assert nobody.code == 2, nobody
+    assert "nobody is at a terminal to be asked" in nobody.err
     overtaken = shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--sha", "0" * 40)
     assert overtaken.code == 3, overtaken
     sha = shop.git("rev-parse", "HEAD").strip()
     assert f"revision 1 of web in dev is of commit {sha}, and --sha asks for {'0' * 40}" in overtaken.err
     to_test = ok(shop.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--sha", sha, "-o", "json"))
+    assert to_test.json["verb"] == "promote"
     assert "copy" not in [stage["name"] for stage in to_test.json["stages"]]
 
     dry = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "--dry-run"))
@@ -292,11 +317,12 @@ def test_the_same_digest_in_all_three(
     for child in json.loads(copied)["manifests"]:
         assert digest(second.manifest(f"mirror/{faults}", child["digest"])) == child["digest"]
 
-    changes = {one["path"]: (one["before"], one["after"]) for one in to_prod.json["promotion"]["differences"]}
-    assert changes["env.VERSION"] == ('"test"', '"prod"')
-    assert changes["secret.data.API_TOKEN"] == ("***", "***")
-    assert "replicaCount" not in changes
-    assert 'env.VERSION: "test" → "prod"' in to_prod.err
+    changes = {one["what"]: (one["before"], one["after"]) for one in to_prod.json["differences"]}
+    assert changes["values: env.VERSION"] == ("test", "prod")
+    assert changes["values: secret.data.API_TOKEN"] == ("***", "***")
+    assert "values: replicaCount" not in changes
+    assert "values: env.VERSION: test → prod" in to_prod.err
+    assert not json.loads(kubectl("--namespace", namespaces["prod"], "get", "leases", "-o", "json"))["items"]
     for done in (to_test, dry, to_prod):
         assert not [word for word in hidden.values() if word in done.out + done.err]
 
@@ -304,8 +330,12 @@ def test_the_same_digest_in_all_three(
     assert (record["verb"], record["source"], record["verdict"]) == ("promote", "test", "healthy")
     assert record["sha"] == records(namespaces["dev"])[-1]["sha"] == to_prod.json["promotion"]["sha"]
 
-    again = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "--yes", "-o", "json"))
-    assert "copy" not in [stage["name"] for stage in again.json["stages"]], "it is there already"
+    again = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "-o", "json"))  # nobody has to be asked
+    assert (again.json["changed"], again.json["stages"], again.json["release"]["revision"]) == (False, [], 1)
+    assert "is unchanged: healthy at revision 1" in again.json["message"]
+    forced = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "--yes", "--force", "-o", "json"))
+    assert [stage["name"] for stage in forced.json["stages"]] == ["release", "rollout"], "it is there already"
+    assert forced.json["release"]["revision"] == 2
     assert not list(tmp_path.glob("deploy-*")), "something is left behind"
 
     # The tag is another image in the second registry now, and what is to be promoted is not there.
@@ -351,7 +381,10 @@ def test_what_is_not_healthy_there_is_refused(shop: Project, namespaces: dict[st
     assert ":v2@sha256:" in told.err
     assert "was judged failed: " in told.err
 
-    ok(shop.deploy("up", "--env", "test", "--tag", "v1"))
+    kept = ok(shop.deploy("up", "--env", "test", "--tag", "v1"))
+    assert "is unchanged" in kept.out
+    assert "`deploy up` needs --force" in told.err
+    ok(shop.deploy("up", "--env", "test", "--tag", "v1", "--force"))
     where = ("--namespace", namespaces["test"])
     other = f"{os.environ['REGISTRY_URL']}/fault:v2"
     kubectl(*where, "set", "image", "deployment/web", f"web={other}")
@@ -384,3 +417,29 @@ def test_to_another_repository_of_the_same_registry(shop: Project, namespaces: d
     assert [stage["name"] for stage in done.json["stages"]] == ["copy", "release", "rollout"]
     assert f"/{repository}:v1@" in done.json["image"]["reference"]
     assert running(namespaces["dev"]) == running(namespaces["test"]) == {done.json["image"]["digest"]}
+
+
+def test_the_lease_is_the_targets_and_both_sides_are_looked_at_again(shop: Project, namespaces: dict[str, str]) -> None:
+    ok(shop.deploy("up", "--env", "dev", "--tag", "v1"))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "deploy.web", "annotations": {"deploy/actor": "bob", "deploy/verb": "up"}},
+        "spec": {"holderIdentity": "bob", "leaseDurationSeconds": 600, "acquireTime": now, "renewTime": now},
+    }
+    where = ("--namespace", namespaces["test"])
+    kubectl(*where, "apply", "-f", "-", stdin=json.dumps(lease))
+    process = shop.start("promote", "--from", "dev", "--to", "test", "--yes")
+    assert process.stderr
+    for line in process.stderr:
+        if "waiting for web" in line:
+            break
+    assert "bob holds it" in line
+    ok(shop.deploy("up", "--env", "dev", "--tag", "v2"))
+    kubectl(*where, "delete", "lease", "deploy.web")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 3, err
+    assert "dev: revision 2 with " in err
+    assert "runs there by now; nothing was touched" in err
+    assert not json.loads(kubectl(*where, "get", "deployments", "-o", "json"))["items"]
