@@ -11,6 +11,7 @@ from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import (
+    BuildError,
     DeadlineError,
     DeployError,
     ExitCode,
@@ -142,12 +143,14 @@ def _do(run: _Run, step: Step) -> str:
                 run.doors.programs.run(command, lambda text: run.tell(Line(step.stage, text)))
             except ProgramFailed as error:
                 raise _failed(failure, exit_code, error) from None
-            run.changed |= "push" in command.argv
+            run.changed |= not {"push", "imagetools"}.isdisjoint(command.argv)
             return ""
         case Pin(image):
             digest = run.doors.registry.digest(image)
             if digest is None:
                 raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
+            if image.digest not in (None, digest):
+                raise BuildError(f"the registry has {digest} as {image.tagged}, and not {image.digest}")
             run.image = replace(image, digest=digest)
             run.record = replace(run.record, image=run.image.reference)
             return digest

@@ -12,7 +12,22 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import config, doctor, down, history, plan, rollback, secrets, status, streams, unlock, up, verify
+from deployer.cli import (
+    config,
+    doctor,
+    down,
+    history,
+    init,
+    plan,
+    promote,
+    rollback,
+    secrets,
+    status,
+    streams,
+    unlock,
+    up,
+    verify,
+)
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.mask import Mask
 from deployer.report import document, words
@@ -25,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, plan, status, history, rollback, down, unlock, verify, doctor):
+for verb in (up, plan, promote, status, history, rollback, down, unlock, verify, doctor, init):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 app.add_typer(config.app, name="config")
 app.add_typer(secrets.app, name="secrets")

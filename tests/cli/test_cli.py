@@ -15,7 +15,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "plan", "status", "history", "rollback", "down", "unlock", "verify", "doctor")
+VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +131,8 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
     ("arguments", "said"),
     [
         (["up", "--env", "stag"], "error: unknown environment `stag`"),
+        (["promote", "--from", "dev", "--to", "dev", "--yes"], "error: --from and --to are both dev"),
+        (["promote", "--from", "stag", "--to", "dev", "--yes"], "error: stag: unknown environment `stag`"),
         (["rollback", "--env", "stag"], "error: unknown environment `stag`"),
         (["doctor", "--env", "stag"], "error: unknown environment `stag`"),
         (["up", "--env", "dev", "--set", "a"], "error: --set `a`: the form is key.path=value"),

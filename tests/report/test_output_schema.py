@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from contract import SCHEMA, check
-from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
+from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, IMAGE, PLAN, UNHEALTHY, result
 
 from deployer import cli
 from deployer.errors import DeployError, ExitCode, PreflightError
@@ -18,10 +18,13 @@ from deployer.plan import settings
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.figures import figures
+from deployer.plan.init import Service
 from deployer.plan.preview import FieldChange, ObjectChange, Preview, Roll, ValueChange
 from deployer.plan.settings import Finding, Severity
+from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
 from deployer.sops import Checked
 from deployer.status import Running, Status, Wanted
 from deployer.values.layers import Leaf, Origin, Variable
@@ -49,6 +52,13 @@ HERE = Status(
     3.2,
 )
 BACK = replace(PLAN, verb="rollback", image=None, differences=(Difference("chart", None, "web-1"),))
+PROMOTED = replace(
+    PLAN,
+    verb="promote",
+    promotion=Promotion("test", 4, IMAGE, "5ba"),
+    differences=(Difference("values: a", "1", None),),
+)
+SERVICE = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
 ERROR = PreflightError("it broke", hint="mend it", detail=("a",))
 
 ORIGIN = Origin("base", "environments/base.yaml:3", 5, variables=(Variable("A", True),))
@@ -79,6 +89,9 @@ DOCUMENTS = {
     "up that failed": document.result(UNHEALTHY),
     "up of nothing": document.result(result(image=None, revision=None, plan=replace(PLAN, previous=None))),
     "rollback": document.result(result(plan=BACK, image=None, restored=3)),
+    "promote": document.result(result(plan=PROMOTED)),
+    "dry run of a promotion": document.plan(PROMOTED),
+    "init": document.init(SERVICE, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT),
     "down": document.result(result(plan=replace(PLAN, verb="down"))),
     "dry run": document.plan(PLAN),
     "dry run of a rollback": document.plan(BACK),
