@@ -1,5 +1,6 @@
 """`deploy up`."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def up(
     env_file: options.EnvFile = None,
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
+    began = time.monotonic()
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
         saved = _read(plan_file, env) if plan_file else None
         tag = tag or (saved.tag if saved else None)
@@ -60,14 +62,14 @@ def up(
                 return show_plan(plan, run.mask, output)
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output)
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
                 plan = plan_of(run, ready, given)
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login)
-                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                result = execute(plan, run.profile, run.project, doors, screen.tell, began)
         return show(result, run.mask, output)
 
 
