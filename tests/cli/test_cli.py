@@ -228,6 +228,23 @@ def test_watching_says_what_changes_until_it_is_stopped(
     assert "dev: error: there is no kubeconfig" in told.out
 
 
+def test_watching_on_a_terminal_draws_the_screen_anew(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    waits = iter((lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    monkeypatch.setattr("deployer.cli.status.time.sleep", lambda seconds: next(waits)())
+    assert run(["status", "-C", str(project), "--env", "dev", "--watch"]) == 130
+    screens = capsys.readouterr().out.split("\x1b[H\x1b[2J\x1b[3J")[1:]
+    assert len(screens) == 2
+    for screen in screens:
+        lines = screen.splitlines()
+        assert lines[0].startswith("dev: error: there is no kubeconfig")
+        assert lines[-1].endswith(", again every 3 s")
+
+
 def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--env", "dev", "-C", str(project)]) == 3
     lines = capsys.readouterr().out.splitlines()
