@@ -1,5 +1,6 @@
 """The job's environment over .env. The only dotenv import."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,16 @@ def variables(file: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
     return {**{name: value for name, value in values.items() if value is not None}, **environ}
+
+
+_SECRET = re.compile(r"(^|_)(PASS|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(API|ACCESS|PRIVATE|SECRET)_?KEY)$", re.I)
+SHORTEST = 8
+"""Characters. A shorter value of a variable that only sounds like a secret may be an ordinary word."""
+
+
+def sensitive(known: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of variables that by their name are secrets, whether a profile names them as such or not."""
+    return tuple(value for name, value in known.items() if len(value) >= SHORTEST and _SECRET.search(name))
 
 
 def login(username: str | None, password: str | None, known: Mapping[str, str]) -> Login | None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.credentials import Login, login, require, variables
+from deployer.credentials import Login, login, require, sensitive, variables
 from deployer.errors import PreflightError, UsageError
 
 
@@ -53,3 +53,20 @@ def test_a_login_never_shows_its_password() -> None:
 
 def test_nothing_is_required() -> None:
     require((), {}, what="secrets:")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("DB_PASSWORD", "long-enough", True),
+        ("GITHUB_TOKEN", "long-enough", True),
+        ("AWS_SECRET_ACCESS_KEY", "long-enough", True),
+        ("stripe_api_key", "long-enough", True),
+        ("APP_SECRET", "short", False),
+        ("TOKEN_TTL", "long-enough", False),
+        ("COMPASS", "long-enough", False),
+        ("SSH_KEY", "long-enough", False),
+    ],
+)
+def test_variables_that_are_secrets_by_their_name(name: str, value: str, secret: bool) -> None:
+    assert sensitive({name: value}) == ((value,) if secret else ())

@@ -142,10 +142,15 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
 
 
 def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
-    """The job's variables over those of .env. Raises UsageError where the file that was named is not there."""
+    """The job's variables over those of .env; those that are secrets by their name are hidden from now on.
+
+    Raises UsageError where the file that was named is not there.
+    """
     if env_file and not env_file.exists():
         raise UsageError(f"there is no --env-file {env_file}")
-    return credentials.variables(env_file or project / ".env", os.environ)
+    known = credentials.variables(env_file or project / ".env", os.environ)
+    hide(credentials.sensitive(known))
+    return known
 
 
 def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[str, str]) -> tuple[Opened, ...]:

@@ -140,7 +140,7 @@ def _without_nulls(data: Any) -> Any:
 
 def _explain(found: Sources, problem: Any) -> str:
     keys: Keys = tuple(problem["loc"])
-    place, path = found.place(keys), dotted(keys)
+    place, path, given = found.place(keys), dotted(keys), found.written(keys, problem["input"])
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             section = f" in {dotted(keys[:-1])}" if keys[:-1] else ""
@@ -149,21 +149,21 @@ def _explain(found: Sources, problem: Any) -> str:
             return f"{place}: `{path}` is required and missing"
         case "literal_error":
             allowed = tuple(re.findall(r"'([^']+)'", problem["ctx"]["expected"]))
-            wrong = problem["input"]
-            return f"{place}: {path} is `{wrong}`; it must be one of {', '.join(allowed)}{nearest(str(wrong), allowed)}"
+            meant = nearest(str(given), allowed)
+            return f"{place}: {path} is `{given}`; it must be one of {', '.join(allowed)}{meant}"
         case "string_pattern_mismatch" if (
             "a-z0-9" in problem["ctx"]["pattern"] and "_" not in problem["ctx"]["pattern"]
         ):
             return (
-                f"{place}: {path} is `{problem['input']}`, which is not a DNS label: "
+                f"{place}: {path} is `{given}`, which is not a DNS label: "
                 "small letters, digits and hyphens, a letter or digit at both ends"
             )
         case "value_error":
-            return f"{place}: {path}: {problem['ctx']['error']}"
+            said = str(problem["ctx"]["error"]).replace(str(problem["input"]), str(given))
+            return f"{place}: {path}: {said}"
         case _:
             message = problem["msg"].removeprefix("Input ").replace("Input ", "it ")
-            shown = problem["input"]
-            value = f" is `{shown}`" if isinstance(shown, str | int | float | bool) else ""
+            value = f" is `{given}`" if isinstance(given, str | int | float | bool) else ""
             return f"{place}: {path}{value}: {message}"
 
 

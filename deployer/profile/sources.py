@@ -52,6 +52,14 @@ class Sources:
         """The same files with other variables."""
         return _filled(self.files, variables)
 
+    def written(self, keys: Keys, value: Any) -> Any:
+        """A value as people may see it: one that a variable filled in is shown as it is written, `${NAME}`."""
+        layer = stack.owner(self.layers, keys)
+        file = next(one for one, its in zip(self.files, self.layers, strict=True) if its is layer)
+        if not any(path[: len(keys)] == keys for path in layer.variables):
+            return value
+        return _at(file.document.data, keys[len(file.section) :])
+
     def place(self, keys: Keys) -> str:
         """`file:line` of the layer whose word counts at a key path."""
         return stack.owner(self.layers, keys).place(keys)
@@ -92,6 +100,12 @@ def dotted(keys: Keys) -> str:
     return ".".join(map(str, keys))
 
 
+def _at(data: Any, keys: Keys) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
 def _filled(files: tuple[File, ...], variables: Mapping[str, str]) -> Sources:
     """Every reference filled in; one that a stronger layer hides is not missed."""
     filled = [interpolate(one.document.data, variables, quoted=one.document.quoted.__contains__) for one in files]
@@ -117,7 +131,7 @@ def _value_files(project: Path, profile: Sources) -> Iterator[File]:
             continue  # told as a wrong type, or as a missing variable
         if not (project / name).is_file():
             raise UsageError(
-                f"{profile.place(keys)}: there is no value file {name}",
+                f"{profile.place(keys)}: there is no value file {profile.written(keys, name)}",
                 hint=f"valueFiles are relative to the project folder {project}",
             )
         yield File(stack.FILE, (VALUES,), _read(project, Path(name)))

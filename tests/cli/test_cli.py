@@ -15,7 +15,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "status", "history", "rollback", "down", "unlock", "verify", "doctor")
+VERBS = ("up", "plan", "status", "history", "rollback", "down", "unlock", "verify", "doctor")
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,7 @@ CASES = [
     ),
     pytest.param(
         2,
-        ["target.namespace is `Not_A_Label`", "not a DNS label"],
+        ["target.namespace is `${DEV_NAMESPACE:dev}`", "not a DNS label"],
         None,
         {"DEV_NAMESPACE": "Not_A_Label"},
         "dev",

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 SECRETS = {
     "TOKEN": "pl4nted-token-value",
     "REG_PASS": "pl4nted/pass+word=",
-    "EXTRA": 'pl4nted "quoted" \\ value',
+    "DB_PASSWORD": 'pl4nted "quoted" \\ value',
 }
 """In the places that a profile can name."""
 
@@ -40,7 +40,20 @@ history) echo '[]' ;;
 esac
 """
 WORDS = [
-    *("", "dev", "prod", "default", "kube-system", "${TOKEN}", "${EXTRA:}", "${A:?say it}", "${A}", "$${A}", "${", "}"),
+    *(
+        "",
+        "dev",
+        "prod",
+        "default",
+        "kube-system",
+        "${TOKEN}",
+        "${DB_PASSWORD:}",
+        "${A:?say it}",
+        "${A}",
+        "$${A}",
+        "${",
+        "}",
+    ),
     *("5m", "-1", "0", "1e9", "true", "null", "~", "a.b", "x-y", "../x", "values.yaml", "registry.lab:5443", "\u2028"),
     *("é🚀", "a: b", "%", "{{ .Values }}", "web", "TOKEN", "REG_PASS", "9", "https://x", "\x00", "a" * 300, "*", "&a"),
 ]
@@ -61,7 +74,7 @@ def project(folder: Path) -> None:
     for name in ("helm", "docker"):
         (folder / name).write_text(STAND_IN)
         (folder / name).chmod(0o755)
-    (folder / "values.yaml").write_text("env: {FROM_FILE: '${EXTRA}'}\nsecret: {data: {MORE: '$${A}'}}\n")
+    (folder / "values.yaml").write_text("env: {FROM_FILE: '${DB_PASSWORD}'}\nsecret: {data: {MORE: '$${A}'}}\n")
     (folder / ".env").write_text(f"TOKEN={SECRETS['TOKEN']}\n")
 
 
@@ -71,9 +84,9 @@ def seed(folder: Path) -> dict[str, Any]:
     dev["target"] = {**dev["target"], "kubeconfig": str(folder / "kubeconfig"), "identity": {"uid": "u"}}
     dev["registry"] = {"url": "registry.invalid"}
     dev["tools"] = {"helm": str(folder / "helm"), "docker": str(folder / "docker")}
-    dev["secrets"] = {"secret.data.TOKEN": "TOKEN", r"env.EX\.TRA": "EXTRA"}
+    dev["secrets"] = {"secret.data.TOKEN": "TOKEN", r"env.EX\.TRA": "DB_PASSWORD"}
     dev["valueFiles"] = ["values.yaml"]
-    dev["values"]["env"] |= {"AGAIN": "${TOKEN}", "QUOTED": "before ${EXTRA} after"}
+    dev["values"]["env"] |= {"AGAIN": "${TOKEN}", "QUOTED": "before ${DB_PASSWORD} after"}
     return dev
 
 
@@ -183,6 +196,9 @@ def main(inputs: int, start: int) -> int:
                 tracebacks += 1
                 print(f"input {number}, {' '.join(command)}:\n{traceback.format_exc()}", file=sys.stderr)
             said = out.getvalue() + err.getvalue()
+            if "Traceback (most recent call last)" in said:
+                tracebacks += 1
+                print(f"input {number}, {' '.join(command)}:\n{said}", file=sys.stderr)
             if found := leaked(said):
                 leaks += 1
                 print(f"input {number}, {' '.join(command)}: {', '.join(found)} in:\n{said}", file=sys.stderr)

@@ -91,9 +91,10 @@ class Reads(ast.NodeVisitor):
             for name, value in pairs:
                 if isinstance(name, ast.Name):
                     keys = self.chain(value)
-                    self.names = {key: old for key, old in self.names.items() if key != name.id} | self.ROOTS
-                    if keys is not None:
-                        self.names[name.id] = keys
+                    self.names.pop(name.id, None)
+                    meant = self.ROOTS.get(name.id) if keys is None else keys
+                    if meant is not None:
+                        self.names[name.id] = meant
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:

@@ -225,6 +225,24 @@ def test_a_message_of_a_variable_is_told(tmp_path: Path) -> None:
     assert error.detail == ("environments/dev.yaml:5: values.n needs ${N}: ask the platform team",)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("registry:\n  pullSecret: ${A}\n", "registry.pullSecret is `${A}`, which is not a DNS label"),
+        ("image: ${A}\n", "image is `${A}`: should be a valid dictionary"),
+        ("image:\n  tag: ${A}\n", "image.tag is `${A}`; it must be one of"),
+        ("release:\n  timeout: ${A:x}\n", "release.timeout: `${A:x}` is not a duration"),
+        ("valueFiles: [a.yaml, '${A}']\n", "there is no value file ${A}"),
+        ("secrets: ${A}\n", "secrets is `${A}`"),
+    ],
+)
+def test_what_a_variable_holds_is_not_quoted(tmp_path: Path, more: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    error = refused(tmp_path, dev=DEV + more, A="S3cret_value")
+    assert said in error.message
+    assert "S3cret" not in error.message
+
+
 def test_value_files_lie_over_the_values(tmp_path: Path) -> None:
     (tmp_path / "shared.yaml").write_text("n: 2\nzone: ${ZONE:a}\n")
     (tmp_path / "own.yaml").write_text("zone: b\n")

@@ -70,6 +70,11 @@ DOCUMENTS = {
     "config schema": document.written("config schema", None, "environments/schema.json", True),
     "config pin": document.written("config pin", "dev", "environments/dev.yaml", False)
     | {"identity": {"uid": "1"}, "replaced": {}},
+    "secrets edit": document.sealed("secrets edit", "dev", [Path("environments/dev.secrets.yaml")], changed=True),
+    "secrets rotate": document.sealed("secrets rotate", "dev", [], changed=False),
+    "secrets check": document.checked(
+        "dev", [Checked(Path("dev.secrets.yaml"), ("age1",), (ERROR,))], ExitCode.PREFLIGHT
+    ),
     "up": document.result(result()),
     "up that failed": document.result(UNHEALTHY),
     "up of nothing": document.result(result(image=None, revision=None, plan=replace(PLAN, previous=None))),
