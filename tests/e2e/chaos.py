@@ -1,8 +1,8 @@
 """`make chaos ROUNDS=n`: `deploy` killed at every stage, and the next `up` has to put everything right.
 
 Each stage is met twice a round, at a random moment within it: once `deploy` alone is killed (-9), once its children are
-killed too. Afterwards a plain `up` must converge to healthy. STAGE=… takes the stages whose name has it, SEED=n the same
-moments again. Not collected by `make test`.
+killed too. Afterwards a plain `up` must converge to healthy. STAGE=… takes the stages whose name has it, SEED=n the
+same moments again. Not collected by `make test`.
 """
 
 import atexit
