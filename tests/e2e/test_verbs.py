@@ -240,6 +240,22 @@ def test_doctor_names_every_check(project: Project) -> None:
     assert ill.json["checks"]["cluster"] == "ok"
 
 
+@pytest.mark.parametrize("helm", ["helm", "helm3"])
+def test_what_kubectl_has_changed_breaks_no_release(fault: Project, helm: str) -> None:
+    environ = {"DEPLOY_HELM": helm}
+    assert fault.deploy("up", "--env", "dev", "--tag", "v1", environ=environ).code == 0
+    fault.kubectl("set", "env", "deployment/web", "VERSION=by-hand")
+    fault.kubectl("scale", "deployment/web", "--replicas=1")
+    up = fault.deploy("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2", environ=environ)
+    assert up.code == 0, up
+    assert fault.answer().strip() == "v2"
+    assert fault.objects("deployments")[0]["spec"]["replicas"] == 2
+    fault.kubectl("set", "env", "deployment/web", "VERSION=by-hand")
+    back = fault.deploy("rollback", "--env", "dev", "--to", "1", environ=environ)
+    assert back.code == 0, back
+    assert fault.answer().strip() == "v1"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_cut_off_while_watching(fault: Project, number: signal.Signals, code: int) -> None:
     assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
