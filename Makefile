@@ -10,7 +10,7 @@ ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged chaos fuzz clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged together chaos fuzz clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,9 +34,9 @@ check: $(READY) ## format, lint, types, contracts and pure tests: seconds
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m "not lab"
 
-test: check lab ## everything, on the lab; the timed scenarios are bench-health
+test: check lab ## everything, on the lab; the timed scenarios are bench-health, twenty at once is together, kills are chaos
 	@ORDERS=500 $(BIN)/pytest -q -n $(JOBS) tests/health/test_orders.py
-	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario" -n $(JOBS) --dist worksteal
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m "lab and not scenario and not slow" -n $(JOBS) --dist worksteal
 
 demo: $(READY) ## the main job: from source to healthy pods
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash lab/demo.sh
@@ -61,6 +61,9 @@ bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wa
 
 bench-unchanged: $(READY) lab ## an `up` with nothing to do, against bare docker and helm (PAIRS=7)
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_unchanged.py
+
+together: $(READY) lab ## twenty deploys of one release at once: minutes on two cores
+	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m slow tests/e2e/test_together.py
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py

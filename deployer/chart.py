@@ -17,6 +17,8 @@ from deployer.values.reads import Reads
 
 _NAMED = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
 _INDEXED = re.compile(r"index\s+\$?\.Values((?:\s+\"[^\"]+\")+)")
+_COMPUTED = re.compile(r"(?:get|index)\s+\$?\.Values\s+[$(]")
+_LIST = re.compile(r"\blist((?:\s+\"[^\"]+\")+)")
 _WORD = re.compile(r"\"([^\"]+)\"")
 
 
@@ -130,6 +132,9 @@ def _mentions(text: str) -> Iterator[tuple[str, ...]]:
         yield tuple(match[1].split(".")[1:])
     for match in _INDEXED.finditer(text):
         yield tuple(_WORD.findall(match[1]))
+    if _COMPUTED.search(text):  # `range $key := list "a" "b"` and then `get $.Values $key`
+        for match in _LIST.finditer(text):
+            yield from ((name,) for name in _WORD.findall(match[1]))
 
 
 def _at(data: Any, keys: tuple[str, ...]) -> Any:

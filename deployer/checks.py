@@ -45,6 +45,16 @@ class Ready:
     manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
     because: tuple[str, ...] = ()  # why something has
+    absent: bool = False  # the image is not in the registry: it has to be built, or copied where it is promoted
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The image that is to run, and the tree that the release is made from."""
+
+    image: Image  # without a digest where it has to be built
+    source: Source | None
+    there: bool  # whether the registry has it
 
 
 @dataclass(frozen=True)
@@ -66,27 +76,44 @@ class Checks:
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, self._registry, given_tag, "up")
-            self._dear(pool, checks, values, "up")
+            checks = self._cheap(pool, lambda: self._image(self._registry, given_tag), "up")
+            self._dear(pool, checks, values, self._engine, "up")
         return checks
 
-    def for_release(
-        self, values: Values, given_tag: str | None, verb: guard.Verb = "up", *, force: bool = False
-    ) -> Ready:
+    def for_release(self, values: Values, given_tag: str | None, *, force: bool = False) -> Ready:
         """All that an `up` needs; where nothing has to be released, no program but git is started.
 
         `force`: what is there is not compared.
         """
         registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
+
+    def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
+        """The same for an image that is built already: it may have to be copied here, which needs no engine."""
+        registry = self._registry
+        return self._ready(
+            "promote", values, registry, lambda: self._promoted(registry, promoted), self._buildx, force=force
+        )
+
+    def _ready(
+        self,
+        verb: guard.Verb,
+        values: Values,
+        registry: Registry,
+        image: Callable[[], _Wanted],
+        engine: Callable[[], None],
+        *,
+        force: bool,
+    ) -> Ready:
         with ThreadPoolExecutor(THREADS) as pool:
-            checks = self._cheap(pool, registry, given_tag, verb)
+            checks = self._cheap(pool, image, verb)
             because: tuple[str, ...] = ("forced",)
             if not force:
                 standing, because = self._compared(checks, values)
                 if standing:
                     facts, guarded = self._facts(checks), self.of_guards(checks)
                     return Ready(facts, checks["cluster"].result(), registry, guarded, standing=standing)
-            self._dear(pool, checks, values, verb)
+            self._dear(pool, checks, values, engine, verb)
         built = not checks["image"].exception() and self._image_is_there(checks)
         if built and isinstance(checks["docker"].exception(), DeployError):
             del checks["docker"]  # nothing is to be built, so no engine is needed
@@ -101,6 +128,7 @@ class Checks:
             checks["helm"].result(),
             manifest,
             because=because,
+            absent=not self._image_is_there(checks),
         )
 
     def anew(self, ready: Ready, values: Values, *, force: bool = False) -> Ready:
@@ -108,17 +136,21 @@ class Checks:
 
         Where it has released what this run is for, there is nothing left to do.
         """
-        kept, image = self.kept(ready.cluster), ready.facts.image
+        kept, image, absent = self.kept(ready.cluster), ready.facts.image, ready.absent
+        if absent:
+            tagged = replace(image, digest=ready.registry.digest(image))
+            absent = not (_held(ready.registry, tagged, image.digest) if image.digest else tagged.digest)
+            image = image if image.digest else tagged
         facts = replace(
             ready.facts,
             **_of(kept),
-            image=image if image.digest else replace(image, digest=ready.registry.digest(image)),
+            image=image,
             rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
         compared = moved and not force
         standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
-        return replace(ready, facts=facts, standing=standing, because=because)
+        return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
 
     def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
         """All that a `rollback` or a `down` needs: what helm keeps comes last."""
@@ -146,26 +178,33 @@ class Checks:
         return replace(facts, change=checks["change"].result()) if "change" in checks else facts
 
     def _cheap(
-        self, pool: ThreadPoolExecutor, registry: Registry, given_tag: str | None, verb: guard.Verb
+        self, pool: ThreadPoolExecutor, image: Callable[[], _Wanted], verb: guard.Verb
     ) -> dict[str, Future[Any]]:
         checks: dict[str, Future[Any]] = {}
         door = pool.submit(self._connected)
-        checks["image"] = pool.submit(lambda: self._image(registry, given_tag))
+        checks["image"] = pool.submit(image)
         checks["cluster"] = pool.submit(lambda: self._identified(door.result()))
         checks["release"] = pool.submit(lambda: self._of_this_cluster(door, checks["cluster"]))
         checks["guards"] = pool.submit(lambda: self._guarded(verb, checks["image"]))
         return checks
 
-    def _dear(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]], values: Values, verb: guard.Verb) -> None:
-        checks["docker"] = pool.submit(self._engine)
+    def _dear(
+        self,
+        pool: ThreadPoolExecutor,
+        checks: dict[str, Future[Any]],
+        values: Values,
+        engine: Callable[[], None],
+        verb: guard.Verb,
+    ) -> None:
+        checks["docker"] = pool.submit(engine)
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
-    def _guarded(self, verb: guard.Verb, image: Future[tuple[Image, Source | None]]) -> guard.Facts:
-        wanted, tree = image.result()
+    def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
+        wanted = image.result()
         return guardfacts.gather(
             self.profile.guards,
             verb,
@@ -173,8 +212,8 @@ class Checks:
             self.job,
             project=self.project,
             programs=self.programs,
-            tree=tree,
-            image=wanted,
+            tree=wanted.source,
+            image=wanted.image,
             elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
@@ -197,14 +236,14 @@ class Checks:
         if not stored:
             return None
         now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
-        manifest = self._chart(checks["helm"].result(), values, checks["image"].result()[0])
+        manifest = self._chart(checks["helm"].result(), values, checks["image"].result().image)
         return change(objects(now.manifest), manifest, self.target.namespace)
 
     def _compared(self, checks: Mapping[str, Future[Any]], values: Values) -> tuple[Standing | None, tuple[str, ...]]:
         """How the release stands where it is what was asked for; else why something has to be released."""
         try:
             if not self._image_is_there(checks):  # known first, and enough
-                return None, (f"{checks['image'].result()[0].tagged} is not in the registry",)
+                return None, (f"{checks['image'].result().image.tagged} is not in the registry",)
             return self._standing(checks["cluster"].result(), self._facts(checks), values)
         except Interrupted:
             raise
@@ -227,19 +266,26 @@ class Checks:
         return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
 
     def _image_is_there(self, checks: Mapping[str, Future[Any]]) -> bool:
-        return bool(checks["image"].result()[0].digest)
+        return bool(checks["image"].result().there)
 
     def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
-        image, tree = checks["image"].result()
+        wanted: _Wanted = checks["image"].result()
         files = chart.digest(self.project / self.profile.release.chart)
-        return Facts(image, source=tree, job=self.job, chart=files, **_of(checks["release"].result()))
+        return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
-    def _image(self, registry: Registry, given_tag: str | None) -> tuple[Image, Source | None]:
+    def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
         tree = source.source(self.programs, self.project, self.profile.image.context)
         name = tag(self.profile.image.tag, tree, given_tag)
         registry.check()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
-        return replace(image, digest=registry.digest(image)), tree
+        digest = registry.digest(image)
+        return _Wanted(replace(image, digest=digest), tree, digest is not None)
+
+    def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
+        """The image where it goes to."""
+        tagged = self._image(registry, promoted.tag)
+        image = replace(tagged.image, digest=promoted.digest)
+        return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
 
     def _engine(self) -> None:
         program = self.profile.tools.docker
@@ -254,8 +300,11 @@ class Checks:
         version = str((answer.get("Server") or {}).get("Version", "0"))
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit()) < OLDEST_ENGINE:
             raise PreflightError(f"docker engine {version} is too old; 20.10 is the oldest that works")
+        self._buildx()
+
+    def _buildx(self) -> None:
         try:
-            self.programs.read(docker.buildx(program))
+            self.programs.read(docker.buildx(self.profile.tools.docker))
         except ProgramFailed:
             raise PreflightError(
                 "docker has no buildx plugin, and without it no BuildKit", hint="install docker-buildx"
@@ -355,6 +404,21 @@ class Checks:
             found = storage.history(door, namespace, name)
         judged = record.judged([one.revision for one in found], records.result()) if found else ()
         return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+
+
+def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:
+    """Whether the registry holds the digest; where it does not, it may be copied there.
+
+    `tagged`: what the registry has under the tag. Raises PreflightError where that is another image.
+    """
+    if registry.holds(replace(tagged, digest=digest)):
+        return True
+    if tagged.digest:
+        raise PreflightError(
+            f"registry {tagged.registry} has another image as {tagged.tagged}: {tagged.digest}, not {digest}",
+            hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
+        )
+    return False
 
 
 def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:

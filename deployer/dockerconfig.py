@@ -1,8 +1,8 @@
-"""A DOCKER_CONFIG of the run's own: a login never touches the user's, never outlives the run, and never is on disk.
+"""A DOCKER_CONFIG of the run's own: its logins never touch the user's, never outlive the run, and never are on disk.
 
-docker asks a credential helper for it (docs.docker.com/reference/cli/docker/login, "Credential helper protocol"). Ours
-is a small program in the run's private folder that asks this process, on the loopback device and with a word that only
-those know who can read the folder. Where this process was killed, nobody answers.
+docker asks a credential helper for each (docs.docker.com/reference/cli/docker/login, "Credential helper protocol").
+Ours is a small program in the run's private folder that asks this process, on the loopback device and with a word that
+only those know who can read the folder. Where this process was killed, nobody answers.
 """
 
 import hmac
@@ -28,6 +28,9 @@ HUB = "https://index.docker.io/v1/"
 PATIENCE = 10.0
 """Seconds that a helper may take to ask."""
 
+UNKNOWN = b"no\ncredentials not found in native keychain\n"
+"""By this sentence docker knows that there is no login; it goes on without."""
+
 PROGRAM = """\
 import socket, sys
 with socket.create_connection(("127.0.0.1", {port}), {patience}) as door:
@@ -40,11 +43,11 @@ sys.exit(said != b"ok")
 
 
 @contextmanager
-def private(folder: Path, environ: Mapping[str, str], registry: str, login: Login) -> Iterator[Mapping[str, str]]:
+def private(folder: Path, environ: Mapping[str, str], logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
     """The variables for docker, with a configuration in `folder` (which nobody else can read).
 
-    It is the user's, but for `credsStore` and for the helper of `registry` (host[:port]), since these are shared by all
-    runs on the machine; other registries' helpers stay.
+    `logins`: host[:port] of a registry → the login there. The configuration is the user's, but for `credsStore` and for
+    the helpers of these registries, since those are shared by all runs on the machine; other registries' helpers stay.
     """
     theirs = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
     ours = folder / "docker"
@@ -52,15 +55,15 @@ def private(folder: Path, environ: Mapping[str, str], registry: str, login: Logi
     settings = _settings(theirs / "config.json")
     settings.pop("credsStore", None)
     helpers = settings.get("credHelpers")
-    mine = {HUB if registry in ("docker.io", "index.docker.io") else registry: "deploy"}
-    settings["credHelpers"] = (helpers if isinstance(helpers, dict) else {}) | mine
+    mine = {HUB if host in ("docker.io", "index.docker.io") else host: login for host, login in logins.items()}
+    settings["credHelpers"] = (helpers if isinstance(helpers, dict) else {}) | dict.fromkeys(mine, "deploy")
     config = ours / "config.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps(settings), encoding="utf-8")
     for name in KEPT:
         if (theirs / name).is_dir():
             (ours / name).symlink_to(theirs.resolve() / name)
-    with _answering(login) as (port, word):
+    with _answering(mine) as (port, word):
         _helper(ours, port, word)
         yield {"DOCKER_CONFIG": str(ours), "PATH": f"{ours}{os.pathsep}{environ.get('PATH', os.defpath)}"}
 
@@ -83,7 +86,7 @@ def _helper(folder: Path, port: int, word: str) -> None:
 
 
 @contextmanager
-def _answering(login: Login) -> Iterator[tuple[int, str]]:
+def _answering(logins: Mapping[str, Login]) -> Iterator[tuple[int, str]]:
     """Answer the helper for as long as the block runs: the port, and the word that it has to say first."""
     word = secrets.token_hex(16)
 
@@ -93,7 +96,7 @@ def _answering(login: Login) -> Iterator[tuple[int, str]]:
         def handle(self) -> None:
             said, _, verb = self.rfile.readline(256).decode(errors="replace").strip().partition(" ")
             if hmac.compare_digest(said.encode(), word.encode()):
-                self.wfile.write(_answer(verb, self.rfile.read(1 << 20), login))
+                self.wfile.write(_answer(verb, self.rfile.read(1 << 20), logins))
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
         server.daemon_threads = True
@@ -105,10 +108,14 @@ def _answering(login: Login) -> Iterator[tuple[int, str]]:
             server.shutdown()
 
 
-def _answer(verb: str, asked: bytes, login: Login) -> bytes:
+def _answer(verb: str, asked: bytes, logins: Mapping[str, Login]) -> bytes:
     match verb:
         case "get":
-            pair = {"ServerURL": asked.decode().strip(), "Username": login.username, "Secret": login.password}
+            registry = asked.decode(errors="replace").strip()  # as the configuration has it: docker looked it up there
+            login = logins.get(registry)
+            if login is None:
+                return UNKNOWN
+            pair = {"ServerURL": registry, "Username": login.username, "Secret": login.password}
             return b"ok\n" + json.dumps(pair).encode()
         case "list":
             return b"ok\n{}"

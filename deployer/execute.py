@@ -11,6 +11,7 @@ from deployer.cluster import Cluster, ClusterError, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import (
+    BuildError,
     DeadlineError,
     DeployError,
     ExitCode,
@@ -68,9 +69,20 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
 
-def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
-    """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
+def execute(
+    plan: Plan,
+    profile: Profile,
+    project: Path,
+    doors: Doors,
+    tell: Callable[[Event], None],
+    began: float | None = None,
+) -> Result:
+    """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError.
+
+    `began`: when the first check did, in time.monotonic()'s terms; else the run begins now.
+    """
     run = _Run(plan, profile, project, doors, tell, plan.image, plan.record)
+    run.began = run.began if began is None else began
     if plan.kept:
         run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:
@@ -142,12 +154,14 @@ def _do(run: _Run, step: Step) -> str:
                 run.doors.programs.run(command, lambda text: run.tell(Line(step.stage, text)))
             except ProgramFailed as error:
                 raise _failed(failure, exit_code, error) from None
-            run.changed |= "push" in command.argv
+            run.changed |= not {"push", "imagetools"}.isdisjoint(command.argv)
             return ""
         case Pin(image):
             digest = run.doors.registry.digest(image)
             if digest is None:
                 raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
+            if image.digest not in (None, digest):
+                raise BuildError(f"the registry has {digest} as {image.tagged}, and not {image.digest}")
             run.image = replace(image, digest=digest)
             run.record = replace(run.record, image=run.image.reference)
             return digest

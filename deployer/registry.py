@@ -52,17 +52,28 @@ class Registry:
 
     def digest(self, image: Image) -> str | None:
         """The digest ("sha256:…") under the image's tag, or None where the registry does not have it."""
-        repository = "/".join(filter(None, (image.registry.partition("/")[2], image.repository)))
-        scope = f"repository:{repository}:pull"
-        answer = self._ask("HEAD", f"/v2/{repository}/manifests/{image.tag}", scope)
-        if answer.status == 404:
+        answer = self._manifest(image, image.tag)
+        if answer is None:
             return None
-        if answer.status != 200:
-            raise DeployError(f"registry {self._host} answers {answer.status} when asked for {image.tagged}")
         digest: str | None = answer.headers.get("Docker-Content-Digest")
         if not digest:
             raise DeployError(f"registry {self._host} names no digest for {image.tagged}")
         return digest
+
+    def holds(self, image: Image) -> bool:
+        """Whether the registry has the image under its digest, whatever its tags say now."""
+        assert image.digest is not None
+        return self._manifest(image, image.digest) is not None
+
+    def _manifest(self, image: Image, name: str) -> urllib3.BaseHTTPResponse | None:
+        """The head of a manifest by its tag or digest; None where there is none."""
+        repository = "/".join(filter(None, (image.registry.partition("/")[2], image.repository)))
+        answer = self._ask("HEAD", f"/v2/{repository}/manifests/{name}", f"repository:{repository}:pull")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise DeployError(f"registry {self._host} answers {answer.status} when asked for {image.tagged}")
+        return answer
 
     @property
     def _host(self) -> str:

@@ -61,6 +61,15 @@ def test_what_templates_name(tmp_path: Path) -> None:
     assert found.mentioned == {("a", "b"), ("c",), ("d-e", "f"), ("h",)}
 
 
+@pytest.mark.parametrize("how", ["get $.Values $key", "index .Values $key"])
+def test_keys_that_a_template_takes_from_a_list_are_named_whole(tmp_path: Path, how: str) -> None:
+    listed = '{{ range $key := list "probe" "resources" }}{{ toYaml (HOW) }}{{ end }}{{ list "of words" }}'
+    found = made(tmp_path, templates__a_yaml=listed.replace("HOW", how), values_yaml="probe: {httpGet: {path: /}}\n")
+    assert found.reads().any_use(("probe", "tcpSocket", "port"))
+    assert not found.reads().any_use(("prob",))
+    assert made(tmp_path, templates__a_yaml='{{ list "a" "b" }}').mentioned == frozenset()
+
+
 @pytest.mark.parametrize("text", ["base: &b {a: 1}\nx:\n  <<: *b\n", "1: a\n"])
 def test_yaml_that_a_profile_may_not_be(tmp_path: Path, text: str) -> None:
     found = made(tmp_path, values_yaml=text)

@@ -17,7 +17,9 @@ LOGIN = Login("ann", "s3cret-password")
 
 
 @contextmanager
-def made(tmp_path: Path, settings: Any = None, host: str = HOST) -> Iterator[tuple[Path, Mapping[str, str]]]:
+def made(
+    tmp_path: Path, settings: Any = None, host: str = HOST, **others: Login
+) -> Iterator[tuple[Path, Mapping[str, str]]]:
     """The configuration made from the user's, which holds these settings; and docker's variables."""
     theirs = tmp_path / "theirs"
     theirs.mkdir(exist_ok=True)
@@ -25,7 +27,8 @@ def made(tmp_path: Path, settings: Any = None, host: str = HOST) -> Iterator[tup
         (theirs / "config.json").write_text(settings if isinstance(settings, str) else json.dumps(settings))
     ours = tmp_path / "ours"
     ours.mkdir()
-    with private(ours, {"DOCKER_CONFIG": str(theirs), "PATH": os.environ["PATH"]}, host, LOGIN) as variables:
+    environ = {"DOCKER_CONFIG": str(theirs), "PATH": os.environ["PATH"]}
+    with private(ours, environ, {host: LOGIN, **others}) as variables:
         yield Path(variables["DOCKER_CONFIG"]), variables
 
 
@@ -79,6 +82,22 @@ def test_docker_gets_the_login_and_the_disk_does_not(tmp_path: Path) -> None:
     assert ask("get", variables).returncode == 1, "the run is over"
 
 
+def test_each_registry_has_its_own_login(tmp_path: Path) -> None:
+    settings = {"credHelpers": {"gcr.io": "gcloud", "mirror.example.com:5000": "store"}}
+    with made(tmp_path, settings, **{"mirror.example.com:5000": Login("bob", "other-password")}) as (folder, variables):
+        assert read(folder) == {
+            "credHelpers": {"gcr.io": "gcloud", HOST: "deploy", "mirror.example.com:5000": "deploy"}
+        }
+        found = {host: json.loads(ask("get", variables, host).stdout) for host in (HOST, "mirror.example.com:5000\n")}
+        assert [(one["Username"], one["Secret"]) for one in found.values()] == [
+            ("ann", "s3cret-password"),
+            ("bob", "other-password"),
+        ]
+        assert "password" not in "".join(file.read_text() for file in folder.iterdir())
+        unknown = ask("get", variables, "another.example.com")
+        assert (unknown.returncode, unknown.stdout) == (1, "credentials not found in native keychain\n")
+
+
 def test_who_does_not_know_the_word_learns_nothing(tmp_path: Path) -> None:
     with made(tmp_path) as (folder, variables):
         program = folder / "helper.py"
@@ -92,8 +111,9 @@ def test_who_does_not_know_the_word_learns_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["docker.io", "index.docker.io"])
 def test_docker_hub_has_a_name_of_its_own(tmp_path: Path, host: str) -> None:
-    with made(tmp_path, host=host) as (folder, _):
+    with made(tmp_path, host=host) as (folder, variables):
         assert read(folder)["credHelpers"] == {HUB: "deploy"}
+        assert json.loads(ask("get", variables, HUB).stdout)["Username"] == "ann"
 
 
 def test_the_store_is_left_out_and_the_rest_kept(tmp_path: Path) -> None:
@@ -126,5 +146,5 @@ def test_plugins_contexts_and_builders_are_still_there(tmp_path: Path) -> None:
 def test_by_default_it_is_under_home(tmp_path: Path) -> None:
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker/config.json").write_text('{"psFormat": "x"}')
-    with private(tmp_path, {"HOME": str(tmp_path)}, HOST, LOGIN) as variables:
+    with private(tmp_path, {"HOME": str(tmp_path)}, {HOST: LOGIN}) as variables:
         assert read(Path(variables["DOCKER_CONFIG"]))["psFormat"] == "x"

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -142,6 +142,14 @@ def test_a_registry_under_a_prefix(fake: Fake) -> None:
 def test_an_image_that_is_not_there(fake: Fake) -> None:
     fake.answers(Answer(404))
     assert Registry(fake.host).digest(fake.image()) is None
+
+
+def test_an_image_is_asked_for_by_its_digest(fake: Fake) -> None:
+    fake.answers(Answer(200, {"Docker-Content-Digest": DIGEST}), Answer(404))
+    image = replace(fake.image(), digest=DIGEST)
+    assert Registry(fake.host).holds(image)
+    assert not Registry(fake.host).holds(image)
+    assert [one.path for one in fake.asked] == [f"/v2/web/manifests/{DIGEST}"] * 2
 
 
 @pytest.mark.parametrize(

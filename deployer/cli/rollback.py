@@ -57,7 +57,7 @@ def rollback(
         passed = consented.passed(run.checks.guarded("rollback"))
         if dry_run:
             return show_plan(plan.passing(passed), run.mask, output)
-        for line in words.rollback(plan):
+        for line in words.changes(plan):
             print(run.mask(line), file=sys.stderr, flush=True)  # noqa: T201
         if not consented.confirm("rollback", passed):
             asking.confirm(run, "put it back?", yes)

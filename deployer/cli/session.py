@@ -125,7 +125,7 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
         environ = dict(os.environ)
         if login:
             host = registry.url.partition("/")[0]
-            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, host, login))
+            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, {host: login}))
         yield Session(
             project=project,
             environment=environment,

@@ -1,4 +1,4 @@
-"""docker: build, push, log in."""
+"""docker: build, push, copy, log in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,3 +40,16 @@ def build(
 def push(docker: str, image: Image) -> Command:
     """Push the tag."""
     return Command((docker, "push", image.tagged))
+
+
+def copy(docker: str, image: Image, target: Image) -> Command:
+    """Copy an image between registries under its digest, and whatever hangs on it: an index, its attestations.
+
+    It needs no engine. Without --prefer-index=false a single manifest is wrapped, and the digest is another.
+    """
+    return Command(
+        (
+            *(docker, "buildx", "imagetools", "create", "--progress", "plain", "--prefer-index=false"),
+            *("--tag", target.tagged, image.reference),
+        )
+    )

@@ -40,6 +40,11 @@ def tree(project: Path, index: Path) -> Command:
     return git(project, "write-tree", index=index)
 
 
+def remote(project: Path) -> Command:
+    """The URL of `origin`; fails where there is none."""
+    return git(project, "remote", "get-url", "origin")
+
+
 def verify_commit(project: Path) -> Command:
     """Check the signature of HEAD's commit, with the keys that git's configuration trusts."""
     return git(project, "verify-commit", "HEAD")

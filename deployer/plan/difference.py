@@ -1,7 +1,8 @@
-"""What another revision of a release would change: chart, images, values. Pure."""
+"""What one release has otherwise than another: chart, images, values. Pure."""
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from deployer.values.document import objects
 
 SHOWN = 100
 """Characters of a value that are shown."""
+
+_SECRET = re.compile(r"secret|passw|token|credential|private|api_?key", re.IGNORECASE)
+"""Names that promise a secret. Helm's record may hold one that no profile names any more."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Content:
 def differences(before: Content, after: Content, secrets: Iterable[str]) -> tuple[Difference, ...]:
     r"""From one revision to another. `secrets` are paths in the values (`a.b`, a dot in a key as `\.`).
 
-    What either revision has put into a Secret is hidden too: the profile may have named it once, and does no more.
+    What either revision has put into a Secret is hidden too, and what only sounds like a secret: the profile may have
+    named it once, and does no more.
     """
     mask = Mask((*_secrets(before.manifest), *_secrets(after.manifest)))
     return tuple(_differences(before, after, [tuple(keys(path)) for path in secrets], mask))
@@ -55,6 +60,7 @@ def _differences(before: Content, after: Content, secrets: list[tuple[str, ...]]
         if change.keys[0] == "image" and old != new:
             continue  # it has just been told
         secret = any(change.keys[: len(path)] == path[: len(change.keys)] for path in secrets)
+        secret = secret or any(map(_SECRET.search, change.keys))
         left, right = (_text(value, MASK if secret else None, mask) for value in (change.old, change.new))
         yield Difference(f"values: {dotted(change.keys)}", left, right)
 

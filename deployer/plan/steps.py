@@ -21,7 +21,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pin:
-    """Ask the registry for the digest of what was pushed."""
+    """Ask the registry for the digest of what was pushed. Where the image names one, it must be that."""
 
     image: Image
 
@@ -84,6 +84,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """What is promoted."""
+
+    source: str  # the environment it comes from
+    revision: int  # the revision that runs it there
+    image: Image  # as it runs there; the digest is the same where it goes
+    sha: str = ""  # the commit that it was built from
+
+
+@dataclass(frozen=True)
 class Kept:
     """The newest revision, left as it is: it is what was asked for, and healthy."""
 
@@ -105,8 +115,9 @@ class Plan:
     previous: int | None = None  # the revision that runs now
     record: Record = field(default_factory=Record)  # what will be on record, but for the verdict
     restores: Record = field(default_factory=Record)  # what will be on record of the recovery
+    promotion: Promotion | None = None
     kept: Kept | None = None  # nothing is released
-    differences: tuple[Difference, ...] = ()  # what a rollback changes
+    differences: tuple[Difference, ...] = ()  # what a rollback changes; the values of both sides of a promotion
     notes: tuple[str, ...] = ()  # what was decided and why: "image is in the registry already: not built"
 
     def passing(self, overrides: Mapping[str, str]) -> "Plan":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deployer.commands import docker
 from deployer.errors import ExitCode
-from deployer.model import Command, Record, Target, Values
+from deployer.model import Command, Image, Record, Target, Values
 from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
@@ -31,7 +31,7 @@ def up(
     steps: list[Step] = [*repair.steps(facts.history)]
     notes = [f"to be released: {one}" for one in because] if deployed else []
     if image.digest:
-        notes.append(f"{image.tagged} is in the registry already: not built")
+        notes.append(unbuilt(image))
     else:
         steps += _build(profile, facts, project, login)
     if profile.registry.pull_secret and login:
@@ -63,6 +63,11 @@ def up(
         restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
+
+
+def unbuilt(image: Image) -> str:
+    """Why nothing is built."""
+    return f"{image.tagged} is in the registry already: not built"
 
 
 def _build(profile: Profile, facts: Facts, project: Path, login: Command | None) -> list[Step]:

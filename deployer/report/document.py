@@ -11,12 +11,14 @@ from deployer.lock import Holder
 from deployer.mask import MASK
 from deployer.model import Revision
 from deployer.plan.figures import Figures
+from deployer.plan.init import Service
 from deployer.plan.preview import Preview
 from deployer.plan.settings import Difference, Finding, shown
 from deployer.plan.steps import Plan
 from deployer.report import words
 from deployer.result import Result
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
 from deployer.sops import Checked
 from deployer.status import Status
 from deployer.values.layers import Leaf, Origin
@@ -46,6 +48,7 @@ def result(found: Result) -> dict[str, Any]:
             "restored": found.restored,
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
+        **_promotion(plan),
         "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
@@ -67,6 +70,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "changed": False,
         "release": {"name": made.release, "namespace": made.target.namespace, "context": made.target.context},
         "image": {"reference": made.image.reference, "tag": made.image.tag} if made.image else None,
+        **_promotion(made),
         "differences": [dataclasses.asdict(one) for one in made.differences],
         "steps": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.steps],
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
@@ -136,6 +140,19 @@ def doctor(environment: str, checks: dict[str, str], code: ExitCode) -> dict[str
     """Every check of an environment: "ok", or what is wrong."""
     outcome = {"outcome": code.name.lower(), "exitCode": int(code)}
     return {"schema": SCHEMA, "verb": "doctor", "environment": environment, **outcome, "checks": checks}
+
+
+def init(service: Service, done: Written, code: ExitCode) -> dict[str, Any]:
+    """What was written for a service, and what was there already."""
+    return {
+        "schema": SCHEMA,
+        "verb": "init",
+        "environment": None,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "service": {"name": service.name, "module": service.module, "port": service.port, "ci": service.ci},
+        **dataclasses.asdict(done),
+    }
 
 
 def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:
@@ -285,6 +302,20 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _promotion(made: Plan) -> dict[str, Any]:
+    found = made.promotion
+    if found is None:
+        return {}
+    return {
+        "promotion": {
+            "source": found.source,
+            "revision": found.revision,
+            "image": found.image.reference,
+            "sha": found.sha,
+        }
+    }
 
 
 def _leaf(leaf: Leaf) -> dict[str, Any]:

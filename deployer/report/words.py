@@ -8,8 +8,10 @@ from deployer.health.verdict import Judgement
 from deployer.lock import Holder
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
+from deployer.plan.init import Service
 from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 from deployer.result import Result
+from deployer.scaffold import Written
 from deployer.sops import Checked
 
 
@@ -57,12 +59,17 @@ def difference(one: Difference) -> str:
     return f"{one.what}: differs" if before == after else f"{one.what}: {before} → {after}"
 
 
-def rollback(made: Plan) -> Iterator[str]:
-    """What a rollback changes, for who is asked."""
+def changes(made: Plan) -> Iterator[str]:
+    """What a rollback or a promotion changes, for who is asked."""
+    same = (
+        f"the values are those of {made.promotion.source}"
+        if made.promotion
+        else "chart, images and values are the same"
+    )
     yield f"{made.release} in {made.target.namespace} (context {made.target.context}): {made.notes[0]}"
     yield from (f"  {difference(one)}" for one in made.differences)
     if not made.differences:
-        yield "  chart, images and values are the same"
+        yield f"  {same}"
     yield from (f"  {note}" for note in made.notes[1:])
 
 
@@ -139,6 +146,21 @@ def rotated(files: Sequence[Path]) -> Iterator[str]:
         if files
         else ("nothing is encrypted here")
     )
+
+
+def init(service: Service, done: Written) -> Iterator[str]:
+    """What was written for a service, what was there already, and what is to be done next."""
+    probed = f"probes {service.alive or 'the port'} and {service.ready or 'the port'}"
+    yield f"{service.name}: Go module in {service.module}, port {service.port}, {probed}"
+    yield f"registry: {service.registry or 'what the job says in REGISTRY_URL'}"
+    yield from (f"  written  {path}" for path in done.written)
+    yield from (f"  there    {path}" for path in done.same)
+    yield from (f"  KEPT     {path}: exists and is another; compare it by hand" for path in done.kept)
+    if "Makefile" in done.kept:
+        yield "hint: add `include deploy.mk` to your Makefile; the pipeline does without"
+    if ".gitignore" in done.kept:
+        yield "hint: add .env to .gitignore: it may hold variables of your own, passwords too"
+    yield "next: commit it, then `deploy doctor --env dev` says what is missing, and `deploy up --env dev` deploys"
 
 
 def outcome(result: Result) -> Iterator[str]:

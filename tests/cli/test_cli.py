@@ -15,7 +15,7 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "status", "history", "rollback", "down", "unlock", "verify", "doctor")
+VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +131,8 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
     ("arguments", "said"),
     [
         (["up", "--env", "stag"], "error: unknown environment `stag`"),
+        (["promote", "--from", "dev", "--to", "dev", "--yes"], "error: --from and --to are both dev"),
+        (["promote", "--from", "stag", "--to", "dev", "--yes"], "error: stag: unknown environment `stag`"),
         (["rollback", "--env", "stag"], "error: unknown environment `stag`"),
         (["doctor", "--env", "stag"], "error: unknown environment `stag`"),
         (["up", "--env", "dev", "--set", "a"], "error: --set `a`: the form is key.path=value"),
@@ -352,4 +354,12 @@ def test_a_reader_that_went_away() -> None:
 
 
 def test_every_verb_is_known() -> None:
-    assert [command.callback.__name__ for command in cli.app.registered_commands if command.callback] == list(VERBS)
+    known = cli.program().registered_commands
+    assert [command.callback.__name__ for command in known if command.callback] == list(VERBS)
+
+
+def test_a_run_imports_its_own_verb_alone() -> None:
+    code = "import sys; from deployer.cli import run; run(['status', '--help']); print(*sys.modules)"
+    imported = python("-c", code).stdout.split()
+    assert "deployer.cli.status" in imported
+    assert {"deployer.cli.up", "deployer.cli.config", "deployer.cli.plan"} & set(imported) == set()

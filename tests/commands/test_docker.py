@@ -19,6 +19,14 @@ BUILD = ("docker", "buildx", "build", "--load", "--progress", "plain", "--tag", 
         pytest.param(docker.buildx("podman"), ("podman", "buildx", "version"), id="buildx"),
         pytest.param(docker.push("docker", IMAGE), ("docker", "push", TAGGED), id="push"),
         pytest.param(
+            docker.copy("docker", Image("a.lab", "web", "1", "sha256:c"), IMAGE),
+            (
+                *("docker", "buildx", "imagetools", "create", "--progress", "plain", "--prefer-index=false"),
+                *("--tag", TAGGED, "a.lab/web:1@sha256:c"),
+            ),
+            id="copy",
+        ),
+        pytest.param(
             docker.build("docker", IMAGE, context=Path("/p/service"), dockerfile=None, arguments={}),
             (*BUILD, "/p/service"),
             id="build",

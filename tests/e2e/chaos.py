@@ -4,6 +4,7 @@ Each stage is met twice a round, at a random moment within it: once `deploy` alo
 on, once they are killed too. Afterwards a plain `up` must converge to healthy. Not collected by `make test`.
 """
 
+import atexit
 import base64
 import json
 import os
@@ -155,8 +156,7 @@ def test_chaos(wrapped: Wrapped, capfd: pytest.CaptureFixture[str]) -> None:
         with capfd.disabled():
             how = "with its children" if children else "alone"
             print(f"{stage.name:<24}{how:<18}{left:<42}{seconds:>5.1f} s  {trouble or 'converged'}", flush=True)
-    with capfd.disabled():
-        print(f"{converged} of {len(runs)} runs converged")
+    atexit.register(print, f"{converged} of {len(runs)} runs converged")  # the last word, after pytest's
     assert converged == len(runs), [row for row in rows if row]
 
 

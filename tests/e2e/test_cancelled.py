@@ -155,6 +155,7 @@ def test_cancelled_while_helm_works(
 
 
 def test_cancelled_while_it_waits_for_the_lease(impatient: Project) -> None:
+    impatient.profile("dev", lock={"ttl": "60s"})  # the holder lives, however slow the machine is
     holder = job(impatient, *UP, "--set", "env.READY_AFTER=20s")
     until(lambda: leases(impatient), "the lease")
     waiting = job(impatient, *UP)

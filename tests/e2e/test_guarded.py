@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import secrets
+import select
 import subprocess
 import sys
 import time
@@ -149,11 +150,12 @@ def test_a_freeze_stops_a_rollback_too_and_a_window_does_not(fault: Project) -> 
         "dev", guards={"freeze": "FREEZE", "window": {"not": ["2020-01-01..2100-01-01"]}, "overridable": ["freeze"]}
     )
     (fault.folder / "FREEZE").write_text("moving the database\n")
-    frozen = fault.deploy("rollback", "--env", "dev")
+    back = ("rollback", "--env", "dev", "--yes")
+    frozen = fault.deploy(*back)
     assert frozen.code == 3, frozen
     assert "changes are frozen: moving the database (guards.freeze)" in frozen.err
-    back = fault.deploy("rollback", "--env", "dev", "--override", "freeze", "--reason", "v2 loses orders")
-    assert back.code == 0, back
+    done = fault.deploy(*back, "--override", "freeze", "--reason", "v2 loses orders")
+    assert done.code == 0, done
     assert fault.answer().strip() == "v1"
     assert json.loads(records(fault)["3"]["overrides"]) == {"freeze": "v2 loses orders"}
 
@@ -184,15 +186,23 @@ def typed(project: Project, word: str, *argv: str) -> tuple[int, str, str]:
     )
     os.close(theirs)
     shown = b""
+
+    def read() -> bytes:
+        ready, _, _ = select.select([ours], [], [], 120)
+        assert ready, f"nothing came after {shown!r}"
+        try:
+            return os.read(ours, 1024)
+        except OSError:  # the terminal is closed: the program has ended
+            return b""
+
     try:
-        while b"to go on: " not in shown:
-            shown += os.read(ours, 1024)  # ends with an error where the program does
+        while b"to go on:" not in shown:
+            part = read()
+            assert part, shown
+            shown += part
         os.write(ours, f"{word}\n".encode())
-        while True:
-            try:
-                shown += os.read(ours, 1024)
-            except OSError:  # the terminal is closed: the program has ended
-                break
+        while part := read():
+            shown += part
         out, _ = process.communicate(timeout=120)
     finally:
         process.kill()

@@ -6,13 +6,15 @@ import select
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from conftest import Deployed, Project
 from processes import CI, job, until
+
+from deployer import cluster
 
 pytestmark = pytest.mark.lab
 
@@ -28,7 +30,8 @@ def impatient(fault: Project) -> Project:
 
 def hold(project: Project, *, ttl: int, hours: float = 0, who: str = "bob") -> None:
     """Somebody's lease, with a renewal that many hours ahead of the server's clock."""
-    now = (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    door = cluster.connect(Path(project.environ["DEPLOY_KUBECONFIG"]), "dev")  # no program to start: it is to be quick
+    now = datetime.fromtimestamp(door.server_time() + hours * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -38,7 +41,8 @@ def hold(project: Project, *, ttl: int, hours: float = 0, who: str = "bob") -> N
         },
         "spec": {"holderIdentity": who, "leaseDurationSeconds": ttl, "acquireTime": now, "renewTime": now},
     }
-    project.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump(lease))
+    door.apply(cluster.path("Lease", project.namespace, "deploy.web"), lease)
+    door.close()
 
 
 def leases(project: Project) -> list[dict[str, Any]]:
@@ -108,7 +112,7 @@ def test_in_ci_it_is_waited_for_and_on_a_terminal_it_fails_at_once(impatient: Pr
     assert "bob holds it for `deploy up` since" in refused.err
     assert "https://ci.example/1" in refused.err.replace("\r\n", "")
     assert "deploy unlock --env dev" in refused.err
-    assert time.monotonic() - began < 60, "nobody was waited for"
+    assert time.monotonic() - began < 100, "nobody was waited for"
 
     waiting = job(impatient, *UP)
     assert waiting.stderr
@@ -143,12 +147,12 @@ def test_a_holder_that_is_gone_is_taken_over_whatever_its_clock_says(impatient: 
 
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_holder_that_renews_keeps_it_whatever_its_clock_says(impatient: Project, hours: int) -> None:
-    impatient.profile("dev", lock={"wait": "12s"})
-    hold(impatient, ttl=5, hours=hours)
+    impatient.profile("dev", lock={"wait": "20s"})
+    hold(impatient, ttl=10, hours=hours)
     process = job(impatient, *UP)
     while process.poll() is None:
-        hold(impatient, ttl=5, hours=hours)
-        time.sleep(0.5)
+        hold(impatient, ttl=10, hours=hours)
+        time.sleep(0.2)
     _, err = process.communicate()
     assert process.returncode == 10, err
     assert leases(impatient)[0]["spec"]["holderIdentity"] == "bob"

@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
+from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, IMAGE, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.health.verdict import Verdict
 from deployer.lock import Holder
 from deployer.mask import Mask
 from deployer.model import Record, Revision
+from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.figures import figures
+from deployer.plan.init import Service
+from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
 from deployer.status import Running, Status
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
@@ -43,6 +47,30 @@ HOLDER = Holder("id", "ann", "up", "", "2026-01-02T03:05:00Z", "2026-01-02T03:05
 def has(made: dict[str, Any], keys: str) -> bool:
     """Whether these are its keys, no more and no less."""
     return set(made) == set(keys.split())
+
+
+def test_an_init() -> None:
+    service = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
+    made = through(document.init(service, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT))
+    assert has(made, "schema verb environment outcome exitCode service written same kept")
+    assert (made["outcome"], made["exitCode"], made["kept"]) == ("kept", 12, ["deploy.mk"])
+
+
+def test_a_promotion() -> None:
+    promotion = Promotion("test", 4, replace(IMAGE, digest=DIGEST), "5ba")
+    found = (Difference("values: a.b", "1", None),)
+    promoted = replace(PLAN, verb="promote", promotion=promotion, differences=found)
+    made = through(document.result(result(plan=promoted)))
+    assert has(made, RUN + "promotion")
+    assert made["promotion"] == {
+        "source": "test",
+        "revision": 4,
+        "image": f"registry.lab/web:1.2.3@{DIGEST}",
+        "sha": "5ba",
+    }
+    assert made["differences"] == [{"what": "values: a.b", "before": "1", "after": None}]
+    planned = through(document.plan(promoted))
+    assert (planned["promotion"], planned["differences"]) == (made["promotion"], made["differences"])
 
 
 def through(made: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract import SCHEMA, check
-from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, PLAN, UNHEALTHY, result
+from samples import DIAGNOSIS, DIGEST, FAILED, HEALTHY, IMAGE, PLAN, UNHEALTHY, result
 
 from deployer import cli
 from deployer.errors import DeployError, ExitCode, PreflightError
@@ -17,10 +18,14 @@ from deployer.plan import settings
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.figures import figures
+from deployer.plan.init import Service
 from deployer.plan.preview import FieldChange, ObjectChange, Preview, Roll, ValueChange
 from deployer.plan.settings import Finding, Severity
+from deployer.plan.steps import Promotion
 from deployer.report import document
 from deployer.rollout import Outcome
+from deployer.scaffold import Written
+from deployer.sops import Checked
 from deployer.status import Running, Status, Wanted
 from deployer.values.layers import Leaf, Origin, Variable
 
@@ -47,6 +52,13 @@ HERE = Status(
     3.2,
 )
 BACK = replace(PLAN, verb="rollback", image=None, differences=(Difference("chart", None, "web-1"),))
+PROMOTED = replace(
+    PLAN,
+    verb="promote",
+    promotion=Promotion("test", 4, IMAGE, "5ba"),
+    differences=(Difference("values: a", "1", None),),
+)
+SERVICE = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
 ERROR = PreflightError("it broke", hint="mend it", detail=("a",))
 
 ORIGIN = Origin("base", "environments/base.yaml:3", 5, variables=(Variable("A", True),))
@@ -68,10 +80,18 @@ DOCUMENTS = {
     "config schema": document.written("config schema", None, "environments/schema.json", True),
     "config pin": document.written("config pin", "dev", "environments/dev.yaml", False)
     | {"identity": {"uid": "1"}, "replaced": {}},
+    "secrets edit": document.sealed("secrets edit", "dev", [Path("environments/dev.secrets.yaml")], changed=True),
+    "secrets rotate": document.sealed("secrets rotate", "dev", [], changed=False),
+    "secrets check": document.checked(
+        "dev", [Checked(Path("dev.secrets.yaml"), ("age1",), (ERROR,))], ExitCode.PREFLIGHT
+    ),
     "up": document.result(result()),
     "up that failed": document.result(UNHEALTHY),
     "up of nothing": document.result(result(image=None, revision=None, plan=replace(PLAN, previous=None))),
     "rollback": document.result(result(plan=BACK, image=None, restored=3)),
+    "promote": document.result(result(plan=PROMOTED)),
+    "dry run of a promotion": document.plan(PROMOTED),
+    "init": document.init(SERVICE, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT),
     "down": document.result(result(plan=replace(PLAN, verb="down"))),
     "dry run": document.plan(PLAN),
     "dry run of a rollback": document.plan(BACK),
@@ -116,8 +136,8 @@ def test_every_verb_has_an_entry() -> None:
     for one in SCHEMA["oneOf"]:
         verb = SCHEMA["$defs"][one["$ref"].rpartition("/")[2]]["properties"]["verb"]
         known |= {verb["const"]} if "const" in verb else set(verb.get("enum", ()))
-    verbs = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
-    for group in cli.app.registered_groups:
+    verbs = {command.callback.__name__ for command in cli.program().registered_commands if command.callback}
+    for group in cli.program().registered_groups:
         assert group.typer_instance
         commands = group.typer_instance.registered_commands
         verbs |= {f"{group.name} {one.name or (one.callback and one.callback.__name__)}" for one in commands}

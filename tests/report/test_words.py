@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from samples import DIGEST, FAILED, MOVING, PLAN, UNHEALTHY, result
+from samples import DIGEST, FAILED, IMAGE, MOVING, PLAN, UNHEALTHY, result
 
 from deployer.errors import DeployError, ExitCode
 from deployer.lock import Holder
@@ -10,7 +10,7 @@ from deployer.model import Image, Job, Record, Revision, Target
 from deployer.plan.difference import Difference
 from deployer.plan.drift import Drift
 from deployer.plan.rollback import rollback
-from deployer.plan.steps import Abandon, Deed, Plan, Rollback, Uninstall, Upgrade
+from deployer.plan.steps import Abandon, Deed, Plan, Promotion, Rollback, Uninstall, Upgrade
 from deployer.report import words
 
 
@@ -37,6 +37,16 @@ def test_a_judgement_names_its_first_suspect() -> None:
     assert words.judgement(FAILED) == (
         "deployment/web: 0 of 2 updated pods available — pod/web-1: container web: exit 1, 2 restarts"
     )
+
+
+def test_what_differs_where_it_is_promoted_to() -> None:
+    found = (Difference("values: a.b", "1", None), Difference("values: c", "***", "***"))
+    made = replace(PLAN, verb="promote", promotion=Promotion("test", 4, IMAGE, "5ba"), differences=found)
+    told = ["  values: a.b: 1 → (none)", "  values: c: differs"]
+    assert list(words.plan(made))[2:4] == told
+    where = "web in shop (context lab): something was decided"
+    assert list(words.changes(made)) == [where, *told]
+    assert list(words.changes(replace(made, differences=()))) == [where, "  the values are those of test"]
 
 
 def test_an_error() -> None:
@@ -75,7 +85,7 @@ def test_deeds(deed: Deed, previous: int | None, image: Image | None, text: str)
 def test_what_a_rollback_changes() -> None:
     history = (Revision(1, "superseded", "", "web-1"), Revision(2, "deployed", "", "web-1"))
     made = rollback("dev", "web", Target(Path("/k"), "lab", "shop"), history, None, Job("", "ann"))
-    assert list(words.rollback(made)) == [
+    assert list(words.changes(made)) == [
         "web in shop (context lab): revision 2 → what revision 1 was",
         "  chart, images and values are the same",
     ]
@@ -84,7 +94,7 @@ def test_what_a_rollback_changes() -> None:
         Difference("values: a", None, ""),
         Difference("values: b", "***", "***"),
     )
-    assert list(words.rollback(replace(made, differences=found, notes=(*made.notes, "and a note"))))[1:] == [
+    assert list(words.changes(replace(made, differences=found, notes=(*made.notes, "and a note"))))[1:] == [
         "  chart: web-2 → web-1",
         "  values: a: (none) → (empty)",
         "  values: b: differs",
