@@ -324,30 +324,31 @@ class Checks:
         return self._identified(self._connected())
 
     def _connected(self) -> Cluster:
-        return cluster.connect(self.target.kubeconfig, self.target.context)
+        """The way to the cluster. One that shows by its URL or its CA that it is another is not sent a request."""
+        door = cluster.connect(self.target.kubeconfig, self.target.context)
+        identity = self.profile.target.identity
+        self._demand("server", door.server, identity.server)
+        self._demand("caSha256", door.ca_sha256, identity.ca_sha256)
+        return door
 
     def _identified(self, door: Cluster) -> Cluster:
         try:
-            self._demand_identity(door)
+            if uid := self.profile.target.identity.uid:
+                self._demand("uid", _uid(door), uid)
+            self._demand_namespace(door)
         except cluster.ClusterError as error:  # nothing is under way yet, so it is no doubt about a rollout
             raise PreflightError(error.message, hint=error.hint) from None
         return door
 
-    def _demand_identity(self, door: Cluster) -> None:
-        identity = self.profile.target.identity
-        found: Mapping[str, Callable[[], str | None]] = {
-            "server": lambda: door.server,
-            "caSha256": lambda: door.ca_sha256,
-            "uid": lambda: _uid(door),
-        }
-        wanted = {"server": identity.server, "caSha256": identity.ca_sha256, "uid": identity.uid}
-        for key, value in wanted.items():
-            if value and (there := found[key]()) != value:
-                raise PreflightError(
-                    f"context `{self.target.context}` leads to another cluster than this environment's: "
-                    f"{key} is {there}, and target.identity.{key} says {value}",
-                    hint=f"check the context in {self.target.kubeconfig}",
-                )
+    def _demand(self, key: str, there: str | None, wanted: str | None) -> None:
+        if wanted and there != wanted:
+            raise PreflightError(
+                f"context `{self.target.context}` leads to another cluster than this environment's: "
+                f"{key} is {there}, and target.identity.{key} says {wanted}",
+                hint=f"check the context in {self.target.kubeconfig}",
+            )
+
+    def _demand_namespace(self, door: Cluster) -> None:
         namespace = self.target.namespace
         try:
             door.get(f"/api/v1/namespaces/{namespace}")

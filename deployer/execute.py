@@ -69,9 +69,20 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
 
-def execute(plan: Plan, profile: Profile, project: Path, doors: Doors, tell: Callable[[Event], None]) -> Result:
-    """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError."""
+def execute(
+    plan: Plan,
+    profile: Profile,
+    project: Path,
+    doors: Doors,
+    tell: Callable[[Event], None],
+    began: float | None = None,
+) -> Result:
+    """Do a plan's steps in order; when the rollout is judged failed, its recovery. Never raises DeployError.
+
+    `began`: when the first check did, in time.monotonic()'s terms; else the run begins now.
+    """
     run = _Run(plan, profile, project, doors, tell, plan.image, plan.record)
+    run.began = run.began if began is None else began
     if plan.kept:
         run.revision, run.judgements = plan.kept.revision, plan.kept.judgements
     for note in plan.notes:

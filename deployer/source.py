@@ -1,6 +1,7 @@
 """Ask git what there is to deploy. Reads only."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deployer.commands import git
@@ -11,8 +12,12 @@ from deployer.process import ProgramFailed, Programs
 
 def source(programs: Programs, project: Path, context: Path) -> Source | None:
     """The git tree around `project`; None where git or a first commit is missing. `context` is what gets built."""
+    with ThreadPoolExecutor(4) as pool:
+        commands = (git.head(project), git.changes(project, "."), git.branch(project), git.tags(project))
+        asked = [pool.submit(programs.read, command) for command in commands]
+    head, status, branch, tags = asked
     try:
-        sha = programs.read(git.head(project))
+        sha = head.result()
     except ProgramFailed as error:
         if any("dubious ownership" in line for line in error.detail):  # a CI container that runs as somebody else
             raise PreflightError(
@@ -22,11 +27,11 @@ def source(programs: Programs, project: Path, context: Path) -> Source | None:
         return None
     except PreflightError:  # no git
         return None
-    changes = programs.read(git.changes(project, ".")).splitlines()
+    changes = status.result().splitlines()
     return Source(
         sha=sha,
-        branch=programs.read(git.branch(project)).strip(),
-        tags=tuple(programs.read(git.tags(project)).split()),
+        branch=branch.result().strip(),
+        tags=tuple(tags.result().split()),
         dirty=tuple(line[3:] for line in changes),
         tree=_tree(programs, project, context) if changes else "",
     )

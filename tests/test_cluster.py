@@ -49,7 +49,10 @@ if sys.argv[2] == "other":
 door = cluster.connect(Path(sys.argv[1]), "dev")
 assert door.version()
 assert ("kubernetes.client.models" in sys.modules) == (sys.argv[2] == "other"), "the models"
+loader = sys.modules["kubernetes.config.kube_config"]
 assert session._api_client().rest_client.pool_manager
+assert loader.OAuth2Session.refresh_token
+assert loader.oauthlib.oauth2.rfc6749.errors.InvalidClientIdError
 assert door.version()
 """
 

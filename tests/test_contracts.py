@@ -41,8 +41,8 @@ def test_every_error_has_a_code_of_its_own() -> None:
 
 
 def test_every_verb_that_is_documented_exists() -> None:
-    known = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
-    known |= {group.name for group in cli.app.registered_groups if group.name}
+    known = {command.callback.__name__ for command in cli.program().registered_commands if command.callback}
+    known |= {group.name for group in cli.program().registered_groups if group.name}
     text = "\n".join(page.read_text() for page in PAGES)
     told = set(re.findall(r"(?:`|^ {4}|^\$ |run: |\[)deploy ([a-z]+)", text, re.MULTILINE))
     assert told == known

@@ -1,9 +1,11 @@
 """The command line: parse, wire, call, render. The only typer import is in this package."""
 
+import importlib
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -12,38 +14,33 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from deployer.cli import (
-    config,
-    doctor,
-    down,
-    history,
-    init,
-    plan,
-    promote,
-    rollback,
-    secrets,
-    status,
-    streams,
-    unlock,
-    up,
-    verify,
-)
+from deployer.cli import streams
 from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.mask import Mask
 from deployer.report import document, words
 
-app = typer.Typer(
-    name="deploy",
-    help="Get one service safely through dev, test and prod.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in (up, plan, promote, status, history, rollback, down, unlock, verify, doctor, init):
-    app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
-app.add_typer(config.app, name="config")
-app.add_typer(secrets.app, name="secrets")
+VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
+GROUPS = ("config", "secrets")
+"""Verbs that have verbs of their own."""
+
+
+def program(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line. Where the arguments name verbs, with these alone: a run need not import what others do."""
+    named = {*VERBS, *GROUPS} & {*arguments} or {*VERBS, *GROUPS}
+    app = typer.Typer(
+        name="deploy",
+        help="Get one service safely through dev, test and prod.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_program)
+    for verb in (verb for verb in VERBS if verb in named):
+        app.command()(getattr(importlib.import_module(f"{__name__}.{verb}"), verb))
+    for group in (group for group in GROUPS if group in named):
+        app.add_typer(importlib.import_module(f"{__name__}.{group}").app, name=group)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -62,7 +59,6 @@ def _folder(folder: Path | None) -> None:
             raise UsageError(f"-C {folder}: {error.strerror}") from None
 
 
-@app.callback()
 def _program(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
@@ -85,7 +81,7 @@ def _run(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        code = get_command(app).main(args=arguments, prog_name="deploy", standalone_mode=False)
+        code = get_command(program(arguments)).main(args=arguments, prog_name="deploy", standalone_mode=False)
         return int(code or 0)
     except TyperException as error:
         context = getattr(error, "ctx", None)

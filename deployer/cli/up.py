@@ -1,5 +1,6 @@
 """`deploy up`."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def up(
     env_file: options.EnvFile = None,
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
+    began = time.monotonic()
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
         saved = _read(plan_file, env) if plan_file else None
@@ -66,7 +68,7 @@ def up(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output)
             # The revision before this one may have had others, and its pods come back when this one fails.
             mine = f"app.kubernetes.io/instance={run.profile.release.name}"
             run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
@@ -76,7 +78,7 @@ def up(
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
-                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                result = execute(plan, run.profile, run.project, doors, screen.tell, began)
         return show(result, run.mask, output)
 
 

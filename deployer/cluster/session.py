@@ -21,6 +21,7 @@ from deployer.errors import PreflightError
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 POOL = 32  # connections: watches, lists, logs and reviews side by side
 _LOADING = threading.Lock()
+OAUTH = ("oauthlib", "oauthlib.oauth2", "requests_oauthlib")  # for renewing an OIDC token; they bring `requests`
 
 
 class Session:
@@ -86,14 +87,25 @@ def _stand_in() -> None:
     client.Configuration = importlib.import_module("kubernetes.client.configuration").Configuration
     client.ApiClient = _api_client
     client.rest = importlib.import_module("kubernetes.client.rest")
-    importlib.import_module("kubernetes.config.kube_config")
+    oauth = {name: types.ModuleType(name) for name in OAUTH if name not in sys.modules}
+    for package in oauth.values():
+        package.__dict__.update({"oauth2": package, "OAuth2Session": None})
+    sys.modules.update(oauth)
+    try:
+        importlib.import_module("kubernetes.config.kube_config")
+    finally:
+        for name in oauth:
+            del sys.modules[name]
 
 
 def _api_client(*arguments: Any, **named: Any) -> Any:
     """The loader of kubeconfigs needs one to renew an OIDC token, and for nothing else: the real one, then."""
+    loader: Any = sys.modules["kubernetes.config.kube_config"]
     _forget()
     from kubernetes.client import ApiClient
 
+    whole: Any = importlib.import_module("kubernetes.config.kube_config")
+    loader.OAuth2Session, loader.oauthlib = whole.OAuth2Session, whole.oauthlib
     return ApiClient(*arguments, **named)
 
 

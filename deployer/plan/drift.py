@@ -102,7 +102,8 @@ def _object(wanted: Object, live: Object | None, scaled: set[tuple[str, str]]) -
     if str(wanted["kind"]).endswith("WebhookConfiguration"):
         skipped.add(("webhooks", "failurePolicy"))  # a mesh closes it once it answers
     secret = wanted["kind"] == "Secret"
-    open_ended = secret and live.get("type") == "kubernetes.io/service-account-token"  # the cluster adds the token
+    token = secret and live.get("type") == "kubernetes.io/service-account-token"
+    open_ended = token or wanted["kind"] == "Pod"  # admission adds tolerations, a token's volume, requests
     compare = _Comparison(name(wanted), frozenset(skipped), secret, open_ended)
     wanted, live = _plain(wanted), _plain(live)
     for part in ("labels", "annotations"):
@@ -147,7 +148,7 @@ class _Comparison:
     object: str
     skipped: frozenset[tuple[str, ...]]
     secret: bool
-    open_ended: bool
+    open_ended: bool  # the cluster itself adds to it
 
     def values(self, path: tuple[str, ...], wanted: Any, live: Any) -> Iterator[Drift]:
         fields = tuple(part for part in path if not part.startswith("["))
@@ -173,7 +174,7 @@ class _Comparison:
             yield from self.values((*path, key), value, live.get(key))
         if path[-1] in _OWNED and not self.open_ended and not _nested(path, wanted):
             yield from (self.drift((*path, key), None, live[key]) for key in live if key not in wanted)
-        for key in _UNLESS_SET.get(_part(path), ()):
+        for key in () if self.open_ended else _UNLESS_SET.get(_part(path), ()):
             if key not in wanted and live.get(key):
                 yield from self.added((*path, key), live[key])
 
@@ -186,10 +187,12 @@ class _Comparison:
                     yield from self.values((*path, f"[{label}]"), one, right[label])
                 else:
                     yield self.drift((*path, f"[{label}]"), one, None)
-            if path[-1] in _OWNED:
+            if path[-1] in _OWNED and not self.open_ended:
                 yield from (
                     self.drift((*path, f"[{label}]"), None, one) for label, one in right.items() if label not in left
                 )
+        elif self.open_ended and self._in_any_order(path, wanted, live):
+            return
         elif len(wanted) != len(live) or not all(isinstance(one, Mapping) for one in (*wanted, *live)):
             if wanted != live:
                 yield self.drift(path, wanted, live)

@@ -35,7 +35,11 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.1 as Helm reads it, but a date stays the string it is in JSON."""
 
 
-_Loader.yaml_implicit_resolvers = {
+class _Fast(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two classes
+    """The same in C, for what helm has made: it is long, and nobody asks for its lines."""
+
+
+_Loader.yaml_implicit_resolvers = _Fast.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -56,7 +60,7 @@ def scalar(text: str) -> Any:
 
 def objects(manifest: str) -> list[dict[str, Any]]:
     """The Kubernetes objects of a rendered manifest; those of a List one by one."""
-    return list(_flat(yaml.load_all(manifest, Loader=_Loader)))
+    return list(_flat(yaml.load_all(manifest, Loader=_Fast)))
 
 
 def _flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -228,6 +228,23 @@ def test_watching_says_what_changes_until_it_is_stopped(
     assert "dev: error: there is no kubeconfig" in told.out
 
 
+def test_watching_on_a_terminal_draws_the_screen_anew(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    waits = iter((lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    monkeypatch.setattr("deployer.cli.status.time.sleep", lambda seconds: next(waits)())
+    assert run(["status", "-C", str(project), "--env", "dev", "--watch"]) == 130
+    screens = capsys.readouterr().out.split("\x1b[H\x1b[2J\x1b[3J")[1:]
+    assert len(screens) == 2
+    for screen in screens:
+        lines = screen.splitlines()
+        assert lines[0].startswith("dev: error: there is no kubeconfig")
+        assert lines[-1].endswith(", again every 3 s")
+
+
 def test_doctor_tells_every_lack(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--env", "dev", "-C", str(project)]) == 3
     lines = capsys.readouterr().out.splitlines()
@@ -354,4 +371,12 @@ def test_a_reader_that_went_away() -> None:
 
 
 def test_every_verb_is_known() -> None:
-    assert [command.callback.__name__ for command in cli.app.registered_commands if command.callback] == list(VERBS)
+    known = cli.program().registered_commands
+    assert [command.callback.__name__ for command in known if command.callback] == list(VERBS)
+
+
+def test_a_run_imports_its_own_verb_alone() -> None:
+    code = "import sys; from deployer.cli import run; run(['status', '--help']); print(*sys.modules)"
+    imported = python("-c", code).stdout.split()
+    assert "deployer.cli.status" in imported
+    assert {"deployer.cli.up", "deployer.cli.config", "deployer.cli.plan"} & set(imported) == set()

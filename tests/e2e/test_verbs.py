@@ -1,7 +1,11 @@
 """Every other verb on the lab, and what happens when a run is cut off."""
 
+import contextlib
+import os
+import pty
 import signal
 import subprocess
+import sys
 
 import pytest
 from conftest import Project, kubectl
@@ -77,6 +81,48 @@ def test_rollback_shows_what_changes_and_asks(fault: Project) -> None:
     assert "is what revision 4 is already" in already.err
     forced = fault.deploy("rollback", "--env", "dev", "--to", "3", "--force", "--yes")
     assert forced.code == 5, forced
+
+
+def test_a_rollback_asks_who_sits_at_a_terminal(fault: Project) -> None:
+    assert fault.deploy("up", "--env", "dev", "--tag", "v1").code == 0
+    assert fault.deploy("up", "--env", "dev", "--tag", "v2").code == 0
+    alone = dict.fromkeys(("CI", "GITHUB_ACTIONS", "GITLAB_CI"), "")
+    for answer, code, revision in (("n", 3, 2), ("y", 0, 3)):
+        near, far = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deployer", "rollback", "--env", "dev"],
+            stdin=far,
+            stderr=far,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=fault.folder,
+            env={**fault.environ, **alone},
+        )
+        os.close(far)
+        try:
+            told = ""
+            while "put it back?" not in told:
+                told += os.read(near, 4096).decode()
+            assert "revision 2 → what revision 1 was" in told
+            os.write(near, f"{answer}\n".encode())
+            told += _rest(near)
+            out, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            os.close(near)
+        assert process.returncode == code, (out, told)
+        assert ("not confirmed; nothing was touched" in told) is (answer == "n")
+        assert f'"{revision}"' in _revision(fault)
+        assert f'"{revision + 1}"' not in _revision(fault)
+
+
+def _rest(terminal: int) -> str:
+    """All that is still said on a terminal, until its other end is closed."""
+    told = b""
+    with contextlib.suppress(OSError):
+        while more := os.read(terminal, 4096):
+            told += more
+    return told.decode(errors="replace")
 
 
 def test_history_tells_who_what_when_and_how_often(fault: Project) -> None:

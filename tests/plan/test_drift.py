@@ -270,6 +270,16 @@ def test_an_autoscaler_beside_the_release(manager: str, drifted: bool) -> None:
         ("kind: ClusterRole\naggregationRule: {a: 1}\nrules: []", {"rules": [{"verbs": ["get"]}]}),
         ("kind: Secret\ntype: kubernetes.io/service-account-token", {"data": {"token": "eA=="}}),
         ("kind: ConfigMap", {"data": {"leader": "a"}}),
+        (
+            "kind: Pod\nspec: {tolerations: [{key: a}], containers: [{name: a, volumeMounts: []}]}",
+            {
+                "spec": {
+                    "tolerations": [{"key": "a"}, {"key": "not-ready"}],
+                    "volumes": [{"name": "token"}],
+                    "containers": [{"name": "a", "volumeMounts": [{"name": "token", "mountPath": "/t"}]}],
+                }
+            },
+        ),
         ("kind: Secret\ndata: {}", {"data": {"key": "eA=="}}),
         ("kind: PersistentVolumeClaim\nspec: {volumeName: ''}", {"spec": {"volumeName": "pv-1"}}),
         ("kind: PersistentVolumeClaim\nspec: {resources: {requests: {storage: 1Gi}}}", {"status": {"phase": "Bound"}}),

@@ -136,8 +136,8 @@ def test_every_verb_has_an_entry() -> None:
     for one in SCHEMA["oneOf"]:
         verb = SCHEMA["$defs"][one["$ref"].rpartition("/")[2]]["properties"]["verb"]
         known |= {verb["const"]} if "const" in verb else set(verb.get("enum", ()))
-    verbs = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
-    for group in cli.app.registered_groups:
+    verbs = {command.callback.__name__ for command in cli.program().registered_commands if command.callback}
+    for group in cli.program().registered_groups:
         assert group.typer_instance
         commands = group.typer_instance.registered_commands
         verbs |= {f"{group.name} {one.name or (one.callback and one.callback.__name__)}" for one in commands}
