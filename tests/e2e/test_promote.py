@@ -301,6 +301,12 @@ def test_the_same_digest_in_all_three(
     assert to_test.json["verb"] == "promote"
     assert "copy" not in [stage["name"] for stage in to_test.json["stages"]]
 
+    guarded = shop.deploy("promote", "--from", "test", "--to", "prod", "--yes")
+    assert guarded.code == 3, guarded
+    assert "error: prod: HEAD (" in guarded.err
+    assert "has no tag; this environment deploys tags v[0-9]* (guards.tag)" in guarded.err
+    shop.git("tag", "v1.0.0")
+    shop.profile("prod", guards={"healthyIn": ["test"], "cleanTree": False})  # the digest is asked for, not the tag
     dry = ok(shop.deploy("promote", "--from", "test", "--to", "prod", "--dry-run"))
     assert f"copied to {second.url}/mirror/{faults}:{tag}" in dry.out
     assert "nothing was touched" in dry.out
