@@ -27,7 +27,7 @@ TTL = 5.0
 GOOD = ("up", "--env", "dev", "--tag", "v1")
 BAD = (*GOOD, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1")
 BUILD = ("up", "--env", "dev")
-ROLLBACK = ("rollback", "--env", "dev")
+ROLLBACK = ("rollback", "--env", "dev", "--yes")
 
 WRAPPER = """#!/bin/sh
 # Says when a program begins and ends.

@@ -101,7 +101,7 @@ def test_killed_while_rolling_back(impatient: Project, helm: str) -> None:
     assert impatient.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
     v2 = ("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2")
     assert impatient.deploy(*v2, environ={"DEPLOY_HELM": helm}).code == 0
-    process = mid_helm(impatient, ("rollback", "--env", "dev"), "pending-rollback", helm)
+    process = mid_helm(impatient, ("rollback", "--env", "dev", "--yes"), "pending-rollback", helm)
     kill(process, children=True)
     hook.unlink()
     done = impatient.deploy(*UP, "-o", "json", environ={**CI, "DEPLOY_HELM": helm})

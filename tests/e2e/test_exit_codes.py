@@ -94,7 +94,7 @@ def changes(project: Project) -> Deployed:
 
 
 def kept(project: Project) -> Deployed:
-    return project.deploy("init", *JSON)
+    return project.deploy("init", "--ci", "github", *JSON)
 
 
 def interrupted(project: Project) -> Deployed:

@@ -251,7 +251,7 @@ def test_what_kubectl_has_changed_breaks_no_release(fault: Project, helm: str) -
     assert fault.answer().strip() == "v2"
     assert fault.objects("deployments")[0]["spec"]["replicas"] == 2
     fault.kubectl("set", "env", "deployment/web", "VERSION=by-hand")
-    back = fault.deploy("rollback", "--env", "dev", "--to", "1", environ=environ)
+    back = fault.deploy("rollback", "--env", "dev", "--to", "1", "--yes", environ=environ)
     assert back.code == 0, back
     assert fault.answer().strip() == "v1"
 
