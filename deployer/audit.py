@@ -16,6 +16,7 @@ from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, Read
 from deployer.profile.load import STAND_IN
 from deployer.values import layers as stack
+from deployer.values.assign import shown
 from deployer.values.layers import Layer
 
 IMAGE_TAG, IMAGE_DIGEST = "check", "sha256:" + "0" * 64
@@ -112,7 +113,7 @@ def _unrendered(error: ProgramFailed, chart: Path, layers: list[Layer], told: se
         extra = _ADDITIONAL.search(match["what"])
         for name in re.findall(r"'([^']+)'", extra["names"]) if extra else [None]:
             keys = path if name is None else (*path, name)
-            key = f"values.{settings.shown(keys)}" if keys else "values"
+            key = f"values.{shown(keys)}" if keys else "values"
             if not (name and key in told):
                 what = "the chart's schema does not know it" if name else match["what"]
                 yield Finding(Severity.PROBLEM, stack.owner(layers, _typed(keys)).place(_typed(keys)), f"{key}: {what}")

@@ -274,9 +274,11 @@ class Checks:
         return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
-        tree = source.source(self.programs, self.project, self.profile.image.context)
-        name = tag(self.profile.image.tag, tree, given_tag)
-        registry.check()
+        with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
+            asked = pool.submit(registry.check)
+            tree = source.source(self.programs, self.project, self.profile.image.context)
+            name = tag(self.profile.image.tag, tree, given_tag)
+            asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
         return _Wanted(replace(image, digest=digest), tree, digest is not None)

@@ -100,7 +100,7 @@ def _answering(logins: Mapping[str, Login]) -> Iterator[tuple[int, str]]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="docker's login", daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="docker's login", daemon=True)
         thread.start()
         try:
             yield server.server_address[1], word

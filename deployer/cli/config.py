@@ -25,6 +25,7 @@ from deployer.report import document
 from deployer.report import settings as lines
 from deployer.values import layers as stack
 from deployer.values.assign import keys as path_of
+from deployer.values.assign import shown
 from deployer.values.document import Keys
 from deployer.values.layers import Leaf
 
@@ -234,9 +235,7 @@ def _explained(leaves: Sequence[Leaf], key: str) -> tuple[Leaf, ...]:
     found = settings.chosen(leaves, tuple(path_of(key)))
     if not found:
         names = tuple(
-            dict.fromkeys(
-                settings.shown(leaf.keys[:depth]) for leaf in leaves for depth in range(1, len(leaf.keys) + 1)
-            )
+            dict.fromkeys(shown(leaf.keys[:depth]) for leaf in leaves for depth in range(1, len(leaf.keys) + 1))
         )
         raise UsageError(f"--explain: nothing is set at `{key}`{nearest(key, names)}")
     return found

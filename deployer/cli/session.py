@@ -21,7 +21,7 @@ from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Job, Target, Values
-from deployer.plan import settings, values
+from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
@@ -30,6 +30,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.values.assign import shown
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -61,7 +62,7 @@ class Session:
     def secret_paths(self) -> tuple[str, ...]:
         """Where in the values a secret stands: those by name, and those of the decrypted files."""
         opened = () if isinstance(self.opened, DeployError) else self.opened
-        found = (settings.shown(path) for one in opened for path in one.paths)
+        found = (shown(path) for one in opened for path in one.paths)
         return (*self.secrets, *found)
 
     def learn(self, secrets: Sequence[str]) -> None:

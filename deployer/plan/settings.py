@@ -9,6 +9,7 @@ from deployer.plan.values import RUN
 from deployer.profile.schema import seconds
 from deployer.profile.sources import VALUES, nearest
 from deployer.values import layers as stack
+from deployer.values.assign import shown
 from deployer.values.layers import Layer, Leaf, Origin
 from deployer.values.reads import Reads
 
@@ -163,8 +164,3 @@ def gathered(found: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         replace(one, environments=names[one]) for one in sorted(names, key=lambda one: order.index(one.severity))
     )
-
-
-def shown(keys: Path) -> str:
-    r"""A key path as `--set` and `--explain` take it: a dot in a key is written `\.`."""
-    return ".".join(key.replace(".", r"\.") for key in keys)

@@ -1,27 +1,34 @@
 """For machines: one JSON document on stdout. docs/json-output.md has its shape; `schema` names its version."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deployer.errors import DeployError, ExitCode, PreflightError
-from deployer.lock import Holder
+from deployer.errors import DeployError, ExitCode
 from deployer.mask import MASK
-from deployer.model import Revision
-from deployer.plan.figures import Figures
-from deployer.plan.init import Service
-from deployer.plan.preview import Preview
-from deployer.plan.settings import Difference, Finding, shown
-from deployer.plan.steps import Plan
 from deployer.report import words
-from deployer.result import Result
-from deployer.rollout import Outcome
-from deployer.scaffold import Written
-from deployer.sops import Checked
-from deployer.status import Status
-from deployer.values.layers import Leaf, Origin
+from deployer.values.assign import shown
+
+if TYPE_CHECKING:  # a document is made of what a verb has imported already; all others' are left alone
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from deployer.errors import PreflightError
+    from deployer.lock import Holder
+    from deployer.model import Revision
+    from deployer.plan.figures import Figures
+    from deployer.plan.init import Service
+    from deployer.plan.preview import Preview
+    from deployer.plan.settings import Difference, Finding
+    from deployer.plan.steps import Plan
+    from deployer.result import Result
+    from deployer.rollout import Outcome
+    from deployer.scaffold import Written
+    from deployer.sops import Checked
+    from deployer.status import Status
+    from deployer.values.layers import Leaf, Origin
 
 SCHEMA = "deploy/v1"
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from deployer.mask import MASK
-from deployer.plan.settings import Difference, Finding, Severity, shown
+from deployer.plan.settings import Difference, Finding, Severity
 from deployer.values import layers as stack
+from deployer.values.assign import shown
 from deployer.values.layers import Leaf, Origin
 
 MARKS = {Severity.PROBLEM: "✗", Severity.WARNING: "!", Severity.NOTE: "·"}

@@ -1,18 +1,24 @@
 """Sentences that every form of output shares. No colour here: words must do without it."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from __future__ import annotations
 
-from deployer.errors import DeployError
-from deployer.health.verdict import Judgement
-from deployer.lock import Holder
-from deployer.plan.difference import Difference
-from deployer.plan.drift import Drift
-from deployer.plan.init import Service
+from typing import TYPE_CHECKING
+
 from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
-from deployer.result import Result
-from deployer.scaffold import Written
-from deployer.sops import Checked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from deployer.errors import DeployError
+    from deployer.health.verdict import Judgement
+    from deployer.lock import Holder
+    from deployer.plan.difference import Difference
+    from deployer.plan.drift import Drift
+    from deployer.plan.init import Service
+    from deployer.result import Result
+    from deployer.scaffold import Written
+    from deployer.sops import Checked
 
 
 def seconds(value: float) -> str:

@@ -1,6 +1,7 @@
 """`--set key.path=value`: one value over all layers."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from deployer.errors import UsageError
@@ -31,3 +32,8 @@ def assign(text: str) -> dict[str, Any]:
 def keys(path: str) -> list[str]:
     r"""The keys of a dotted path; a dot in a key is written `\.`."""
     return [name.replace(r"\.", ".") for name in re.split(r"(?<!\\)\.", path)]
+
+
+def shown(path: Sequence[str]) -> str:
+    r"""A key path as `--set` and `--explain` take it: a dot in a key is written `\.`."""
+    return ".".join(key.replace(".", r"\.") for key in path)

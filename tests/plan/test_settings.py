@@ -8,6 +8,7 @@ import pytest
 from deployer.plan import settings
 from deployer.plan.settings import Finding, Severity
 from deployer.values import layers as stack
+from deployer.values.assign import shown
 from deployer.values.document import parse
 from deployer.values.interpolate import interpolate
 from deployer.values.layers import Layer, Leaf, everywhere, hidden
@@ -26,10 +27,7 @@ CHART = file("chart", "n: 3\nenv: {}\nlimits: {memory: 1Mi}\n")
 
 
 def told(found: tuple[Leaf, ...]) -> dict[str, list[Any]]:
-    return {
-        settings.shown(leaf.keys): [leaf.origin.place, leaf.value, *(one.place for one in leaf.overrode)]
-        for leaf in found
-    }
+    return {shown(leaf.keys): [leaf.origin.place, leaf.value, *(one.place for one in leaf.overrode)] for leaf in found}
 
 
 def test_all_settings_with_their_places() -> None:
