@@ -125,7 +125,9 @@ def image_pull(seen: Seen) -> Symptom | None:
         )
     if kind == "denied":
         unseen = images.secret_unseen(seen.events) or not seen.events_readable
-        unsure = unseen or not seen.events  # the events that would tell are still to come
+        newest = images.why(images.clean(images.told(seen.events, image) or ""), image)
+        behind = newest not in (None, "denied")  # the next pull said something else: the pod's status is still to come
+        unsure = unseen or behind or not seen.events  # the events that would tell are still to come
         return _fault(
             seen,
             "image_pull_denied",

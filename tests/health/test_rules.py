@@ -375,6 +375,16 @@ CASES = [
         [(3, P, None), (17, P, ANY), (18, F, "image_pull_denied")],
     ),
     Case(
+        "17 the second pull says more, and its event is there before the pod's status",
+        lambda t: [
+            *(objects := rollout(pulling(DENIED if t < 20 else ABSENT, "ErrImagePull"))),
+            event(objects[2], "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (pull)"),
+            event(objects[2], "Failed", f'Failed to pull image "{IMAGE}": {DENIED}'),
+            *([event(objects[2], "Failed", f'Failed to pull image "{IMAGE}": {ABSENT}', t=18, n=1)] if t >= 18 else []),
+        ],
+        [(3, P, None), (19, P, ANY), (20, P, ANY), (23, F, "image_not_found")],
+    ),
+    Case(
         "17 a registry that says both, the secret not seen",
         with_events(rollout(pulling(NO_REPO)), ("FailedToRetrieveImagePullSecret", "Unable to retrieve some")),
         [(3, P, None), (20, P, ANY)],
