@@ -56,9 +56,8 @@ class Lifeline:
         if self._process is not None:
             self._process.communicate()
 
-    @contextmanager
-    def tied(self, group: int) -> Iterator[None]:
-        """While the block runs, this process group ends with us."""
+    def start(self) -> None:
+        """Be there before the program is: what takes time here would be time in which nothing ends it."""
         if self._process is None:
             self._process = subprocess.Popen(
                 (sys.executable, "-I", "-S", "-c", _LIFELINE),
@@ -67,6 +66,10 @@ class Lifeline:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+
+    @contextmanager
+    def tied(self, group: int) -> Iterator[None]:
+        """While the block runs, this process group ends with us. Once started."""
         self._say(group)
         try:
             yield
@@ -137,6 +140,8 @@ class Programs:
         hopeless: Callable[[], bool] | None = None,
     ) -> None:
         tails = [deque[str](maxlen=TAIL) for _ in range(2)]
+        if self.lifeline:
+            self.lifeline.start()
         try:
             process = subprocess.Popen(
                 command.argv,

@@ -27,6 +27,7 @@ PACKAGES = {
     "openssl": "/usr/bin/openssl",
     "ca-certificates": "/usr/sbin/update-ca-certificates",
     "git": "/usr/bin/git",
+    "openssh-client": "/usr/bin/ssh-keygen",
     "curl": "/usr/bin/curl",
     "procps": "/usr/bin/pgrep",
 }

@@ -74,7 +74,13 @@ def _program(
 def run(arguments: list[str]) -> int:
     """The exit code of a command line. What goes wrong is told on stderr; never as a traceback, never with a secret."""
     with streams.hiding():
-        return _run(arguments)
+        code = _run(arguments)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except BrokenPipeError:  # who read it has gone away
+            return _unread()
+        return code
 
 
 def _run(arguments: list[str]) -> int:
@@ -95,8 +101,7 @@ def _run(arguments: list[str]) -> int:
             typer.echo(line, err=True)
         return int(error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FAILED)
+        return _unread()
     except OSError as error:  # a full disk, a folder that may not be read
         return _told(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename)))), arguments)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
@@ -109,6 +114,11 @@ def _run(arguments: list[str]) -> int:
             hint="this is a bug in deploy; DEPLOY_DEBUG=1 shows the traceback to report",
         )
         return _told(bug, arguments)
+
+
+def _unread() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(ExitCode.FAILED)
 
 
 def _told(problem: DeployError, arguments: list[str]) -> int:

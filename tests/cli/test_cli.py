@@ -79,7 +79,8 @@ def test_the_version_among_other_things(capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_what_need_not_be_imported_is_not(arguments: list[str], absent: list[str]) -> None:
     code = (
-        "import sys, runpy\n"
+        "import os, sys, runpy\n"
+        "os._exit = sys.exit\n"
         f"sys.argv = ['deploy', *{arguments!r}]\n"
         "try: runpy.run_module('deployer', run_name='__main__')\n"
         "except SystemExit: pass\n"
