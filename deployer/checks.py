@@ -88,6 +88,30 @@ class Checks:
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
+    def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
+        """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
+        registry = self._registry
+        return self._ready(
+            "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
+        )
+
+    def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
+        """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
+        registry = self._registry
+        with ThreadPoolExecutor(2) as pool:
+            checks: dict[str, Future[Any]] = {}
+            checks["image"] = pool.submit(self._image, registry, given_tag)
+            checks["docker"] = pool.submit(self._engine)
+        if (
+            not checks["image"].exception()
+            and self._image_is_there(checks)
+            and isinstance(checks["docker"].exception(), DeployError)
+        ):
+            del checks["docker"]
+        _raise(checks)
+        wanted: _Wanted = checks["image"].result()
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
+
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
         registry = self._registry
@@ -282,6 +306,16 @@ class Checks:
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
         return _Wanted(replace(image, digest=digest), tree, digest is not None)
+
+    def _reported(self, registry: Registry, reported: Image) -> _Wanted:
+        """The image that was built before."""
+        registry.check()
+        if not registry.holds(reported):
+            raise PreflightError(
+                f"registry {reported.registry} does not have {reported.reference}, which the build report names",
+                hint="`deploy build` again; maybe the registry was cleaned up meanwhile",
+            )
+        return _Wanted(reported, source.source(self.programs, self.project, self.profile.image.context), True)
 
     def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
         """The image where it goes to."""

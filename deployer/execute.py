@@ -38,7 +38,7 @@ class Doors:
     """The outside worlds of a run."""
 
     programs: Programs
-    cluster: Cluster
+    cluster: Cluster | None  # None where it is not asked: an image is built
     registry: Registry
     helm: Helm | None = None  # None where nothing is released: then it was not asked for
     lease: Lease | None = None  # None where nothing is released
@@ -67,6 +67,12 @@ class _Run:
     judgements: tuple[Judgement, ...] = ()
     diagnosis: Diagnosis | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def cluster(self) -> Cluster:
+        """For a deed in the cluster."""
+        assert self.doors.cluster is not None
+        return self.doors.cluster
 
 
 def execute(
@@ -182,7 +188,7 @@ def _do(run: _Run, step: Step) -> str:
             while stuck == "deleted" and (trapped := _trapped(outcome)):
                 for pod in trapped:
                     run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
-                    run.doors.cluster.delete(path("Pod", run.plan.target.namespace, pod))
+                    run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
                 outcome = _watched(run)
             return _judged(run, outcome)
 
@@ -191,9 +197,9 @@ def _abandon(run: _Run, left: Abandon) -> str:
     """Say so whatever comes next: somebody should know that a run was killed."""
     where, name = run.plan.target.namespace, run.plan.release
     if left.removed:
-        storage.remove(run.doors.cluster, where, name, left.revision)
+        storage.remove(run.cluster, where, name, left.revision)
     else:
-        storage.fail(run.doors.cluster, where, name, left.revision, f"Interrupted: a killed run left it {left.status}")
+        storage.fail(run.cluster, where, name, left.revision, f"Interrupted: a killed run left it {left.status}")
     run.changed = True
     became = "removed, so that helm installs again" if left.removed else "marked failed"
     run.warnings.append(f"a killed run left revision {left.revision} {left.status}: {became}")
@@ -203,7 +209,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
 
 def _uninstall(run: _Run, stage: str) -> str:
     assert run.doors.helm is not None
-    run.since = run.doors.cluster.server_time()
+    run.since = run.cluster.server_time()
     run.changed = True
     try:
         run.doors.programs.run(
@@ -221,7 +227,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     text = values.text(values.release(given, run.image, pull_secret))
     settings = run.profile.release
     chart = run.project / settings.chart
-    run.since = run.doors.cluster.server_time()
+    run.since = run.cluster.server_time()
     command = run.doors.helm.upgrade(
         chart,
         text,
@@ -231,7 +237,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
     )
     run.changed = True
     with beside.watching(
-        run.doors.cluster,
+        run.cluster,
         run.plan.target.namespace,
         rendered,
         since=run.since,
@@ -254,21 +260,21 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
 def _rollback(run: _Run, stage: str, revision: int) -> str:
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
     assert helm is not None
-    run.since = run.doors.cluster.server_time()
+    run.since = run.cluster.server_time()
     command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
     run.changed = True
     try:
         programs.run(command, lambda line: run.tell(Line(stage, line)))
     except ProgramFailed as error:
         raise _failed(f"helm could not put revision {revision} back", ExitCode.FAILED, error) from None
-    newest = storage.history(run.doors.cluster, run.plan.target.namespace, run.plan.release)[-1]
+    newest = storage.history(run.cluster, run.plan.target.namespace, run.plan.release)[-1]
     run.revision, run.manifest = newest.revision.number, newest.manifest
     return f"revision {run.revision} is what revision {revision} was"
 
 
 def _watched(run: _Run) -> rollout.Outcome:
     return rollout.follow(
-        run.doors.cluster,
+        run.cluster,
         run.plan.target.namespace,
         release.workloads(run.manifest),
         since=run.since,
@@ -306,7 +312,7 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
         record.write(
-            run.doors.cluster,
+            run.cluster,
             where,
             run.plan.release,
             run.revision,
@@ -314,7 +320,7 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
                 run.record,
                 verdict=str(outcome.verdict),
                 cause=cause,
-                began=_utc(run.doors.cluster.server_time() - seconds),
+                began=_utc(run.cluster.server_time() - seconds),
                 seconds=round(seconds, 1),
             ),
         )
@@ -392,6 +398,8 @@ def _left(run: _Run) -> str:
             f"revision {run.revision} is released, but was not watched to the end: "
             f"`deploy status --env {run.plan.environment}` says how it is"
         )
+    if run.plan.verb == "build":
+        return "maybe the image was pushed: `deploy build` again finds out" if run.stages else "nothing was built"
     if run.plan.verb == "down":
         return (
             "helm was stopped: maybe a part is removed; `deploy down` again ends it"
@@ -415,6 +423,9 @@ def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployEr
 
 def _done(run: _Run) -> str:
     name = f"{run.plan.release} in {run.plan.target.namespace}"
+    if run.plan.verb == "build":
+        assert run.image is not None
+        return f"{run.image.tagged} is {'built and pushed' if run.changed else 'in the registry already'}"
     if run.plan.kept:
         return f"{name} is unchanged: healthy at revision {run.revision}"
     if run.plan.verb == "down":
@@ -426,5 +437,5 @@ def _done(run: _Run) -> str:
 def _pull_secret(run: _Run, name: str) -> None:
     login, namespace = run.doors.login, run.plan.target.namespace
     assert login is not None
-    pullsecret.apply(run.doors.cluster, namespace, name, run.doors.registry.url, login)
+    pullsecret.apply(run.cluster, namespace, name, run.doors.registry.url, login)
     run.tell(Notice(f"image pull secret {name} is up to date in {namespace}"))

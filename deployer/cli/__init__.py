@@ -19,7 +19,20 @@ from deployer.errors import DeployError, ExitCode, Interrupted, UsageError
 from deployer.mask import Mask
 from deployer.report import document, words
 
-VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
+VERBS = (
+    "up",
+    "plan",
+    "build",
+    "promote",
+    "status",
+    "history",
+    "rollback",
+    "down",
+    "unlock",
+    "verify",
+    "doctor",
+    "init",
+)
 GROUPS = ("config", "secrets")
 """Verbs that have verbs of their own."""
 

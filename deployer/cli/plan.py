@@ -1,7 +1,5 @@
 """`deploy plan`."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,15 +10,15 @@ import typer
 from deployer import evidence, foresight, guard
 from deployer import profile as profiles
 from deployer.checks import Ready
-from deployer.cli import options
+from deployer.cli import files, options
 from deployer.cli.consent import consent
 from deployer.cli.session import Session, answering, echo, known_variables, session
 from deployer.cli.streams import answer
 from deployer.cli.up import plan_of, stands_on
-from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
+from deployer.errors import DeployError, ExitCode, PreflightError
 from deployer.model import Values
 from deployer.plan import preview as previews
-from deployer.plan import saved as files
+from deployer.plan import saved as plans
 from deployer.plan import values
 from deployer.plan.preview import Origin, Preview
 from deployer.report import document
@@ -65,7 +63,7 @@ def plan(
         code = ExitCode.CHANGES if made.steps else ExitCode.OK
         told = document.preview(made, found, against, ready.because, code)
         if out:
-            _write(out, files.text(stands_on(run, ready, given, tag), mask.through(told)))
+            files.write("--out", out, plans.text(stands_on(run, ready, given, tag), mask.through(told)))
     if output is Output.JSON:
         answer(told, mask)
     else:
@@ -148,18 +146,3 @@ def _former(ready: Ready, secrets: Iterable[str]) -> list[str]:
         if isinstance(value, str):
             found.append(value)
     return found
-
-
-def _write(file: Path, text: str) -> None:
-    """For its owner alone, and whole or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(name, file)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise UsageError(f"--out {file}: {error.strerror}") from None

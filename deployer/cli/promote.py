@@ -16,9 +16,8 @@ from deployer import status as statuses
 from deployer.checks import Ready
 from deployer.cli import asking, options
 from deployer.cli.consent import consent
-from deployer.cli.session import Session, answering, session, show, show_plan, teller
+from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.cli.up import plan_of
-from deployer.commands import docker
 from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
 from deployer.model import Command, Image, Values
@@ -173,9 +172,8 @@ def _mine(run: Session) -> str:
 
 
 def _login(run: Session) -> tuple[Command, ...]:
-    if run.login is None:
-        return ()
-    return (docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password),)
+    command = login_command(run)
+    return (command,) if command else ()
 
 
 def _host(run: Session) -> str:

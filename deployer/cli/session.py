@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from deployer import ci, credentials, dockerconfig, lock, sops
 from deployer.checks import Checks, target
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
+from deployer.commands import docker
 from deployer.credentials import Login
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
-from deployer.model import Job, Target, Values
+from deployer.model import Command, Job, Target, Values
 from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
@@ -97,8 +98,18 @@ class Session:
 
 
 @contextmanager
-def session(project: Path, environment: str, env_file: Path | None, *, timeout: str | None = None) -> Iterator[Session]:
-    """Read an environment; its private files are gone when the session ends."""
+def session(
+    project: Path,
+    environment: str,
+    env_file: Path | None,
+    *,
+    timeout: str | None = None,
+    secrets_are: Literal["demanded", "optional"] = "demanded",
+) -> Iterator[Session]:
+    """Read an environment; its private files are gone when the session ends.
+
+    `secrets_are` demanded: UsageError where a variable that `secrets:` names is not set. A build needs none of them.
+    """
     project = project.resolve()
     known = known_variables(project, env_file)
     profile = load(project, environment, known)
@@ -107,8 +118,9 @@ def session(project: Path, environment: str, env_file: Path | None, *, timeout: 
         profile = profile.model_copy(update={"release": release})
     registry = profile.registry
     login = credentials.login(registry.username_variable, registry.password_variable, known)
-    credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
-    secrets = {path: known[name] for path, name in profile.secrets.items()}
+    if secrets_are == "demanded":
+        credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
+    secrets = {path: known[name] for path, name in profile.secrets.items() if known.get(name)}
     opened: tuple[Opened, ...] | DeployError
     try:
         opened = decrypted(project, environment, profile, known)
@@ -190,6 +202,13 @@ def limit(timeout: str | None) -> float:
     if not longest:
         raise UsageError(f"--timeout: `{timeout}` is no time at all")
     return longest
+
+
+def login_command(run: Session) -> Command | None:
+    """What logs docker in to the environment's registry; None where it has no login."""
+    if run.login is None:
+        return None
+    return docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
 
 
 def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":

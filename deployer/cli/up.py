@@ -8,14 +8,15 @@ import typer
 
 from deployer import evidence
 from deployer.checks import Ready
-from deployer.cli import options
+from deployer.cli import files, options
 from deployer.cli.consent import consent
-from deployer.cli.session import Session, answering, session, show, show_plan, teller
-from deployer.commands import docker
+from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
 from deployer.model import Values
+from deployer.plan import build as builds
 from deployer.plan import saved as plans
+from deployer.plan.build import Built
 from deployer.plan.saved import Saved
 from deployer.plan.steps import Plan
 from deployer.plan.unchanged import kept
@@ -36,6 +37,15 @@ def up(
             show_default=False,
         ),
     ] = None,
+    image_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--image",
+            help="Deploy exactly the image of this report of `deploy build`; build nothing.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
     ] = False,
@@ -52,13 +62,19 @@ def up(
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
     with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
+        if image_file and (tag or plan_file):
+            raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
         saved = _read(plan_file, env) if plan_file else None
+        built = _reported(run, image_file) if image_file else None
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
-        ready = run.checks.for_release(given, tag, force=force)
+        if built:
+            ready = run.checks.for_image(given, built.named, force=force)
+        else:
+            ready = run.checks.for_release(given, tag, force=force)
         passed = consented.passed(ready.guarded)  # before anybody is waited for
-        plan = plan_of(run, ready, given).passing(passed)
+        plan = _planned(run, ready, given, image_file, built).passing(passed)
         if saved:
             plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
         if dry_run:
@@ -74,7 +90,7 @@ def up(
             run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
-                plan = plan_of(run, ready, given).passing(passed)
+                plan = _planned(run, ready, given, image_file, built).passing(passed)
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
@@ -86,11 +102,6 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
     """What an `up` does, from what was found."""
     if ready.standing:
         return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
-    login = (
-        docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
-        if run.login
-        else None
-    )
     return plan_up(
         run.environment,
         run.profile,
@@ -98,7 +109,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         project=run.project,
         target=run.target,
         values=given,
-        login=login,
+        login=login_command(run),
         secrets=run.secret_paths,
         because=ready.because,
     )
@@ -110,11 +121,21 @@ def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Sav
     return plans.saved(run.environment, run.profile.release.name, run.target, ready.facts, values_hash, tag)
 
 
+def _planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+    made = plan_of(run, ready, given)
+    if built is None:
+        return made
+    return builds.given(made, str(file), built, ready.facts.source.sha if ready.facts.source else "")
+
+
+def _reported(run: Session, file: Path) -> Built:
+    built = builds.parse(str(file), files.read("--image", file))
+    builds.demand(str(file), built, run.profile)
+    return built
+
+
 def _read(file: Path, env: str) -> Saved:
-    try:
-        saved = plans.parse(str(file), file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--plan {file}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    saved = plans.parse(str(file), files.read("--plan", file))
     if saved.environment != env:
         raise UsageError(f"{file} is a plan for {saved.environment}, not for {env}")
     return saved

@@ -9,10 +9,10 @@ from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.health.verdict import Verdict
 from deployer.model import Command, Image, Revision, Values
+from deployer.plan.build import unbuilt
 from deployer.plan.difference import Content, Difference
 from deployer.plan.difference import differences as compared
 from deployer.plan.steps import Pin, Plan, Promotion, Run, Step
-from deployer.plan.up import unbuilt
 from deployer.plan.values import RUN
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")

@@ -3,12 +3,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from deployer.commands import docker
-from deployer.errors import ExitCode
-from deployer.model import Command, Image, Record, Target, Values
-from deployer.plan import repair, rollback
+from deployer.model import Command, Record, Target, Values
+from deployer.plan import build, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
+from deployer.plan.steps import Plan, PullSecret, Step, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -31,9 +29,9 @@ def up(
     steps: list[Step] = [*repair.steps(facts.history)]
     notes = [f"to be released: {one}" for one in because] if deployed else []
     if image.digest:
-        notes.append(unbuilt(image))
+        notes.append(build.unbuilt(image))
     else:
-        steps += _build(profile, facts, project, login)
+        steps += build.steps(profile, facts, project, login)
     if profile.registry.pull_secret and login:
         steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
     steps += [Step("release", Upgrade(values, facts.rendered)), Step("rollout", Verify())]
@@ -63,29 +61,3 @@ def up(
         restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
-
-
-def unbuilt(image: Image) -> str:
-    """Why nothing is built."""
-    return f"{image.tagged} is in the registry already: not built"
-
-
-def _build(profile: Profile, facts: Facts, project: Path, login: Command | None) -> list[Step]:
-    program, settings, image = profile.tools.docker, profile.image, facts.image
-    arguments = {**settings.build_args, "VERSION": image.tag}
-    if facts.source:
-        arguments["REVISION"] = facts.source.sha
-    build = docker.build(
-        program,
-        image,
-        context=project / settings.context,
-        dockerfile=project / settings.dockerfile if settings.dockerfile else None,
-        arguments=arguments,
-    )
-    steps = [Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD))] if login else []
-    return [
-        *steps,
-        Step("build", Run(build, "the image could not be built", ExitCode.BUILD)),
-        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
-        Step("push", Pin(image)),
-    ]

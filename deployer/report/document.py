@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.errors import DeployError, ExitCode
 from deployer.mask import MASK
+from deployer.plan import build
 from deployer.report import words
 from deployer.values.assign import shown
 
@@ -56,6 +57,7 @@ def result(found: Result) -> dict[str, Any]:
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
         **_promotion(plan),
+        **_build(found),
         "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
@@ -309,6 +311,14 @@ def text(document: dict[str, Any]) -> str:
 
 def _judgement(judgement: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(judgement), "workload": str(judgement.workload)}
+
+
+def _build(found: Result) -> dict[str, Any]:
+    """What the build report says, where there is an image to report."""
+    image = found.image
+    if found.plan.verb != "build" or found.exit_code or image is None or not image.digest:
+        return {}
+    return {"build": dataclasses.asdict(build.report(found.plan, image))}
 
 
 def _promotion(made: Plan) -> dict[str, Any]:

@@ -15,7 +15,20 @@ from deployer import __version__, cli
 from deployer.cli import run
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("up", "plan", "promote", "status", "history", "rollback", "down", "unlock", "verify", "doctor", "init")
+VERBS = (
+    "up",
+    "plan",
+    "build",
+    "promote",
+    "status",
+    "history",
+    "rollback",
+    "down",
+    "unlock",
+    "verify",
+    "doctor",
+    "init",
+)
 
 
 @pytest.fixture(autouse=True)

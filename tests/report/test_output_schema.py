@@ -58,6 +58,7 @@ PROMOTED = replace(
     promotion=Promotion("test", 4, IMAGE, "5ba"),
     differences=(Difference("values: a", "1", None),),
 )
+BUILD = result(plan=replace(PLAN, verb="build", previous=None), revision=None, judgements=())
 SERVICE = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
 ERROR = PreflightError("it broke", hint="mend it", detail=("a",))
 
@@ -91,6 +92,8 @@ DOCUMENTS = {
     "rollback": document.result(result(plan=BACK, image=None, restored=3)),
     "promote": document.result(result(plan=PROMOTED)),
     "dry run of a promotion": document.plan(PROMOTED),
+    "build": document.result(BUILD),
+    "build that failed": document.result(replace(BUILD, exit_code=ExitCode.BUILD)),
     "init": document.init(SERVICE, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT),
     "down": document.result(result(plan=replace(PLAN, verb="down"))),
     "dry run": document.plan(PLAN),
