@@ -19,6 +19,7 @@ def build(
         Path | None,
         typer.Option("--out", help="Write the build report, for `deploy up --image FILE`.", metavar="FILE"),
     ] = None,
+    dotenv: options.Dotenv = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -26,7 +27,7 @@ def build(
 ) -> int:
     """Build and push the image unless the registry has it; no cluster is asked. `up --image` deploys it."""
     began = time.monotonic()
-    with answering("build", env, output):
+    with answering("build", env, output, dotenv):
         files.demand("--out", out)
         with session(project, env, env_file, secrets_are="optional") as run:
             facts, registry = run.checks.for_build(tag)
@@ -38,4 +39,4 @@ def build(
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
             if out and result.exit_code == 0 and result.image:
                 files.write("--out", out, builds.text(builds.report(plan, result.image)), files.SHARED)
-            return show(result, run.mask, output)
+            return show(result, run.mask, output, dotenv)

@@ -54,6 +54,15 @@ Reason = Annotated[
 ]
 YesInJob = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
+Dotenv = Annotated[
+    Path | None,
+    typer.Option(
+        "--dotenv",
+        help="Leave image, digest, revision and outcome there, for GitLab's dotenv report.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),

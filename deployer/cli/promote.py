@@ -56,13 +56,14 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    dotenv: options.Dotenv = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Release what runs and is healthy in one environment to another: the same digest, nothing is built."""
-    with answering("promote", to, output), ExitStack() as stack:
+    with answering("promote", to, output, dotenv), ExitStack() as stack:
         if source == to:
             raise UsageError(f"--from and --to are both {to}", hint="deploy promote --from test --to prod")
         with _naming(source):
@@ -85,7 +86,7 @@ def promote(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, dotenv)
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn(evidence.secrets(ready.cluster, run.target.namespace, _mine(run)))
             with run.lease(ready.cluster, "promote", screen.tell) as lease:
@@ -96,7 +97,7 @@ def promote(
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output)
+        return show(result, run.mask, output, dotenv)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deployer import ci, credentials, dockerconfig, lock, sops
 from deployer.checks import Checks, target
+from deployer.cli import files, jobs
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -218,12 +219,17 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
         from deployer.report.terminal import Terminal  # rich takes a tenth of a second that CI need not pay
 
         return Terminal(mask, verbose=verbose)
-    return Plain(lambda line: print(mask(line), file=sys.stderr, flush=True), verbose=verbose)  # noqa: T201
+    return Plain(
+        lambda line: print(mask(line), file=sys.stderr, flush=True),  # noqa: T201
+        verbose=verbose,
+        platform=ci.job(os.environ).platform,
+    )
 
 
-def show(result: Result, mask: Mask, output: Output) -> int:
-    """The answer on stdout, annotations for CI on stderr; the exit code."""
+def show(result: Result, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
+    """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
     result = mask.through(result)
+    jobs.ended(result, mask, dotenv)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
@@ -249,11 +255,15 @@ def echo(text: str, mask: Mask) -> None:
 
 
 @contextmanager
-def answering(verb: str, environment: str | None, output: Output) -> Iterator[None]:
+def answering(verb: str, environment: str | None, output: Output, dotenv: Path | None = None) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
+    writable = None
     try:
+        files.demand("--dotenv", dotenv)
+        writable = dotenv
         yield
     except DeployError as error:
+        jobs.refused(verb, environment, error, writable)
         if output is Output.JSON:
             answer(document.error(verb, environment, error), Mask())
         raise

@@ -51,6 +51,11 @@ def hide(secrets: Iterable[str]) -> None:
         sys.stderr.mask.learn(secrets)
 
 
+def masked(text: str) -> str:
+    """The text without what the run has learnt, for a file."""
+    return sys.stderr.mask(text) if isinstance(sys.stderr, Hiding) else text
+
+
 def bare(stream: TextIO) -> TextIO:
     """The stream as it is, for what was masked already, or is meant for the CI's own mask."""
     return stream.stream if isinstance(stream, Hiding) else stream

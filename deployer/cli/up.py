@@ -54,6 +54,7 @@ def up(
     yes: options.YesInJob = False,
     force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
     timeout: options.Timeout = None,
+    dotenv: options.Dotenv = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -61,7 +62,7 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
-    with answering("up", env, output), session(project, env, env_file, timeout=timeout) as run:
+    with answering("up", env, output, dotenv), session(project, env, env_file, timeout=timeout) as run:
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
@@ -84,7 +85,9 @@ def up(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output)
+                return show(
+                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, dotenv
+                )
             # The revision before this one may have had others, and its pods come back when this one fails.
             mine = f"app.kubernetes.io/instance={run.profile.release.name}"
             run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
@@ -95,7 +98,7 @@ def up(
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
-        return show(result, run.mask, output)
+        return show(result, run.mask, output, dotenv)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:

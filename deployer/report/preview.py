@@ -1,13 +1,12 @@
 """`deploy plan` for people: lines for a terminal, Markdown for the comment of a merge request."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from deployer.errors import PreflightError
 from deployer.mask import MASK
 from deployer.plan.preview import FieldChange, ObjectChange, Preview, ValueChange
 from deployer.plan.steps import Plan
-from deployer.report import words
+from deployer.report import markup, words
 
 SIGNS = {"create": "+", "change": "~", "delete": "-"}
 DONE = {"create": "is made", "change": "changes", "delete": "is deleted"}
@@ -50,39 +49,37 @@ def lines(plan: Plan, found: Preview, refusals: Sequence[PreflightError]) -> Ite
 
 def markdown(plan: Plan, found: Preview, refusals: Sequence[PreflightError]) -> Iterator[str]:
     """The whole plan as Markdown that GitHub and GitLab show."""
-    yield f"### deploy plan: {_plain(plan.environment)}"
+    yield f"### deploy plan: {markup.plain(plan.environment)}"
     yield ""
-    yield f"**{_summary(plan, found)}.** {_plain(headline(plan))}"
+    yield f"**{_summary(plan, found)}.** {markup.plain(headline(plan))}"
     for refusal in refusals:
         yield ""
-        yield f"> ⛔ refused: {_plain(refusal.message)}"
+        yield f"> ⛔ refused: {markup.plain(refusal.message)}"
     if plan.notes:
         yield ""
-        yield from (f"- {_plain(note)}" for note in plan.notes)
+        yield from (f"- {markup.plain(note)}" for note in plan.notes)
     if found.rolls:
         yield ""
-        yield from (f"- `{one.workload}` rolls: {_plain(', '.join(one.why))}" for one in found.rolls)
+        yield from (f"- `{one.workload}` rolls: {markup.plain(', '.join(one.why))}" for one in found.rolls)
     if found.values:
         yield ""
         yield "| value | released | planned | from |"
         yield "|---|---|---|---|"
         for one in found.values:
             source = f"{one.layer}, {one.place}" if one.place and one.place != one.layer else one.layer
-            yield f"| {_cell(one.path)} | {_cell(one.old)} | {_cell(one.new)} | {_plain(source)} |"
+            cells = (*map(markup.code, (one.path, one.old, one.new)), markup.plain(source))
+            yield f"| {' | '.join(cells)} |"
     if found.objects:
         inner = [line for change in found.objects for line in _diff(change)]
-        fence = "`" * max(3, 1 + max((len(run) for line in inner for run in _ticks(line)), default=0))
         yield ""
         yield f"<details><summary>{_count(len(found.objects), 'object')}</summary>"
         yield ""
-        yield f"{fence}diff"
-        yield from inner
-        yield fence
+        yield from markup.block(inner, "diff")
         yield ""
         yield "</details>"
     if found.problems:
         yield ""
-        yield from (f"- ⚠ {_plain(problem)}" for problem in found.problems)
+        yield from (f"- ⚠ {markup.plain(problem)}" for problem in found.problems)
 
 
 def _summary(plan: Plan, found: Preview) -> str:
@@ -129,23 +126,3 @@ def _diff(change: ObjectChange) -> Iterator[str]:
             yield f"-     {field.field}: {field.old}"
         if field.new is not None:
             yield f"+     {field.field}: {field.new}"
-
-
-def _cell(text: str | None) -> str:
-    """Code in a cell of a table; nothing where there is no value."""
-    if text is None:
-        return ""
-    fence = "`" * (1 + max((len(run) for run in _ticks(text)), default=0))
-    pad = " " if len(fence) > 1 else ""
-    return f"{fence}{pad}{text or ' '}{pad}{fence}".replace("|", "\\|")
-
-
-def _ticks(text: str) -> list[str]:
-    return re.findall("`+", text)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown leaves alone."""
-    for special in ("\\", "`", "*", "_", "<", "|", "[", "]"):
-        text = text.replace(special, f"\\{special}")
-    return text

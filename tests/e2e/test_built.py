@@ -15,33 +15,50 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     file = project.folder.parent / "image.json"
     # A tag of the test's own: the registry is shared.
     building = replace(project, environ={**project.environ, "DEPLOY_KUBECONFIG": "/nowhere"})
-    first = building.deploy("build", "--env", "dev", "--tag", project.namespace, "--out", str(file), "-o", "json")
+    left = {name: file.with_name(name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_SERVER_URL": "https://ci.example",
+        "GITHUB_REPOSITORY": "shop/web",
+        "GITHUB_RUN_ID": "7",
+        **{name: str(one) for name, one in left.items()},
+    }
+    build = ("build", "--env", "dev", "--tag", project.namespace, "--out", str(file), "-o", "json")
+    first = building.deploy(*build, "--verbose", environ=github)
     assert first.code == 0, first
+    lines = first.err.splitlines()
+    assert lines.index("::group::build: output of the program") < lines.index("::endgroup::"), first
     assert first.json["changed"] is True
     assert [stage["name"] for stage in first.json["stages"]] == ["build", "push"]
     built = first.json["build"]
     assert built["built"] is True
+    assert built["job"] == "https://ci.example/shop/web/actions/runs/7"
+    outputs = f"image={built['image']}\ndigest={built['digest']}\nrevision=\noutcome=ok\n"
+    assert left["GITHUB_OUTPUT"].read_text() == outputs
+    assert f"| image | `{built['image']}` |" in left["GITHUB_STEP_SUMMARY"].read_text()
     assert built["sha"] == project.git("rev-parse", "HEAD").strip()
     assert json.loads(file.read_text())["build"] == built
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
     docker = {"DOCKER_HOST": "unix:///nowhere"}
-    again = building.deploy(
-        "build", "--env", "dev", "--tag", project.namespace, "--out", str(file), "-o", "json", environ=docker
-    )
+    again = building.deploy(*build, environ=docker)
     assert again.code == 0, again
     assert (again.json["changed"], again.json["stages"]) == (False, [])
-    assert again.json["build"] == {**built, "built": False}
+    assert again.json["build"] == {**built, "built": False, "job": ""}
 
     project.git("commit", "-q", "--allow-empty", "-m", "Another")
-    done = project.deploy("up", "--env", "dev", "--image", str(file), "-o", "json", environ=docker)
+    dotenv = file.with_name("deploy.env")
+    up = ("up", "--env", "dev", "--image", str(file), "-o", "json")
+    done = project.deploy(*up, "--dotenv", str(dotenv), environ=docker)
     assert done.code == 0, done
+    facts = ("DEPLOYED_IMAGE=" + built["image"], "DEPLOYED_DIGEST=" + built["digest"])
+    assert dotenv.read_text().splitlines() == [*facts, "DEPLOYED_REVISION=1", "DEPLOYED_OUTCOME=ok"]
     assert done.json["image"]["reference"] == built["image"]
     assert {stage["name"] for stage in done.json["stages"]} == {"release", "rollout"}
     assert f"it was built of commit {built['sha'][:12]}" in done.err
     record = project.deploy("history", "--env", "dev", "-o", "json").json["revisions"][-1]["record"]
     assert (record["sha"], record["image"]) == (built["sha"], built["image"])
-    same = project.deploy("up", "--env", "dev", "--image", str(file), "-o", "json", environ=docker)
+    same = project.deploy(*up, environ=docker)
     assert same.code == 0, same
     assert same.json["changed"] is False
 

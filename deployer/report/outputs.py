@@ -1,0 +1,39 @@
+"""What the next job of a pipeline needs to know of a run, a line a fact: `name=value`. Pure.
+
+The names in a dotenv report become variables of later jobs, so they are none that `deploy` or a pipeline reads itself.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from deployer.errors import ExitCode
+from deployer.result import Result
+
+
+def facts(result: Result) -> Mapping[str, str]:
+    """image, digest, revision and outcome; empty where there is none. Image and revision of a failed run as well."""
+    image, revision = result.image, result.revision
+    return {
+        "image": image.reference if image else "",
+        "digest": (image.digest or "") if image else "",
+        "revision": "" if revision is None else str(revision),
+        "outcome": result.exit_code.name.lower(),
+    }
+
+
+def refused(code: ExitCode) -> Mapping[str, str]:
+    """The same of a run that ended before its first deed."""
+    return {"image": "", "digest": "", "revision": "", "outcome": code.name.lower()}
+
+
+def github(told: Mapping[str, str]) -> Iterator[str]:
+    """Lines for the file that GITHUB_OUTPUT names."""
+    yield from (f"{name}={_line(value)}" for name, value in told.items())
+
+
+def dotenv(told: Mapping[str, str]) -> Iterator[str]:
+    """Lines for a dotenv report of GitLab."""
+    yield from (f"DEPLOYED_{name.upper()}={_line(value)}" for name, value in told.items())
+
+
+def _line(value: str) -> str:
+    return " ".join(value.split())
