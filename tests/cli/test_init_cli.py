@@ -120,6 +120,21 @@ def test_the_pipelines_call_targets_that_exist(repository: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert ("--sha 5ba0123" in done.stdout) is (target != "deploy-dev")
+    for target, given, command in (
+        ("deploy-push", ["IMAGE=i.json"], "deploy build --env dev --out i.json"),
+        ("deploy-push", [], "deploy build --env dev"),
+        ("deploy-dev", ["IMAGE=i.json"], "deploy up --env dev --image i.json"),
+        ("deploy-dev", [], "deploy up --env dev"),
+    ):
+        done = subprocess.run(
+            ["make", "--dry-run", target, *given],
+            cwd=repository,
+            env={**os.environ, "IMAGE": "golang"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.stdout.strip() == command, done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="needs go")

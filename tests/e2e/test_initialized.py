@@ -1,9 +1,13 @@
 """`deploy init` in a fresh Go repository, and then the main job."""
 
 import json
+import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import Project, _environ, run
 
 pytestmark = pytest.mark.lab
@@ -85,3 +89,34 @@ def test_from_nothing_to_healthy(orders: Project) -> None:
     assert again.code == 0, again
     pods = [pod for pod in orders.objects("pods") if not pod["metadata"].get("deletionTimestamp")]
     assert json.dumps(pods[-1]["spec"]["containers"][0]["readinessProbe"]["httpGet"]).count("/health") == 1
+
+
+def test_the_gitlab_pipeline_builds_in_one_job_and_deploys_that_in_another(orders: Project) -> None:
+    (orders.folder / "main.go").write_text(MAIN.replace("%s\n\tif", "\n\tif"))
+    assert orders.deploy("init", "--ci", "gitlab").code == 0
+    orders.profile("dev", guards={"cleanTree": True})
+    commit(orders)
+    program = orders.folder.parent / "bin" / "deploy"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m deployer "$@"\n')
+    program.chmod(0o755)
+    pipeline = yaml.safe_load((orders.folder / ".gitlab-ci.yml").read_text())
+    environ = {**orders.environ, "PATH": f"{program.parent}:{orders.environ['PATH']}", "GITLAB_CI": "true"}
+
+    def job(name: str, **variables: str) -> Path:
+        """Run a job's script as a runner does: in a clone, with the artifacts of the jobs it depends on."""
+        folder = orders.folder.parent / name
+        orders.git("clone", "-q", ".", str(folder))
+        for other in pipeline[name].get("dependencies", ()):
+            for path in pipeline[other]["artifacts"]["paths"]:
+                shutil.copytree(folder.parent / other / path, folder / path)
+        run("sh", "-euc", "\n".join(pipeline[name]["script"]), cwd=folder, env={**environ, **variables})
+        return folder
+
+    pushed = job("push", DEPLOY_KUBECONFIG="/nowhere")
+    built = json.loads((pushed / ".deploy" / "image.json").read_text())["build"]
+    assert built["tag"].endswith(built["sha"][:12]), "the report made the tree dirty"
+    deployed = job("dev", DOCKER_HOST="unix:///nowhere")
+    assert orders.answer(service="orders") == "orders in dev"
+    (newest,) = replace(orders, folder=deployed).deploy("history", "--env", "dev", "-o", "json").json["revisions"]
+    assert (newest["record"]["image"], newest["record"]["sha"]) == (built["image"], built["sha"])

@@ -134,8 +134,8 @@ def test_the_pipeline(platform: Platform) -> None:
         assert "REGISTRY_URL:" not in known, "an empty variable would win over the profile's default"
         assert "REGISTRY_URL:" in unknown
     jobs = [key for key in yaml.safe_load(known).get("jobs", yaml.safe_load(known)) if not key.startswith(".")]
-    order = [name for name in jobs if name in ("lint", "unit", "build", "dev", "test", "prod")]
-    assert order == ["lint", "unit", "build", "dev", "test", "prod"]
+    order = [name for name in jobs if name in ("lint", "unit", "build", "push", "dev", "test", "prod")]
+    assert order == ["lint", "unit", "build", "push", "dev", "test", "prod"]
 
 
 @pytest.mark.parametrize(
