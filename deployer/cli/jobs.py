@@ -8,7 +8,7 @@ from pathlib import Path
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
-from deployer.report import outputs, summary
+from deployer.report import annotations, outputs, summary
 from deployer.result import Result
 
 
@@ -19,6 +19,8 @@ def ended(result: Result, mask: Mask, dotenv: Path | None) -> None:
 
 def refused(verb: str, environment: str | None, problem: DeployError, dotenv: Path | None) -> None:
     """A run that ended before its first deed."""
+    for line in annotations.refused(verb, environment, problem, os.environ):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
     told = "\n".join(summary.refused(verb, environment, problem))
     _leave(told, outputs.refused(ExitCode(problem.exit_code)), Mask(), dotenv)
 

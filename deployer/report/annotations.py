@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from deployer.errors import DeployError
 from deployer.result import Result
 
 
@@ -10,10 +11,21 @@ def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
     if environ.get("GITHUB_ACTIONS") != "true" or result.exit_code == 0:
         return
     said = [result.diagnosis.headline if result.diagnosis else result.message, *([result.hint] if result.hint else [])]
-    title = f"deploy {result.plan.verb} {result.plan.environment}"
-    title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
+    title = _title(result.plan.verb, result.plan.environment)
     yield f"::error title={title}::{_escaped(chr(10).join(said))}"
     yield from (f"::warning title={title}::{_escaped(warning)}" for warning in result.warnings)
+
+
+def refused(verb: str, environment: str | None, problem: DeployError, environ: Mapping[str, str]) -> Iterator[str]:
+    """The same for a run that ended before its first deed."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        said = [problem.message, *problem.detail, *([problem.hint] if problem.hint else [])]
+        yield f"::error title={_title(verb, environment or '')}::{_escaped(chr(10).join(said))}"
+
+
+def _title(verb: str, environment: str) -> str:
+    title = f"deploy {verb} {environment}".rstrip()
+    return _escaped(title).replace(":", "%3A").replace(",", "%2C")
 
 
 def masks(secrets: Iterable[str], environ: Mapping[str, str]) -> Iterator[str]:

@@ -25,11 +25,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_refusal_is_left_too(project: Path) -> None:
+def test_a_refusal_is_left_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "output").write_text("earlier=1\n")
     arguments = ["up", "--env", "dev", "-C", str(project), "--dotenv", str(project / "deploy.env")]
     assert run([*arguments, "--tag", f"{SECRET} "]) in (2, 3)
     assert run(["build", "--env", "nope", "-C", str(project)]) == 2
+    told = capsys.readouterr().err
+    assert "::error title=deploy build nope::" in told
+    assert not [line for line in told.splitlines() if SECRET in line and not line.startswith("::add-mask::")]
     summary = (project / "summary").read_text()
     assert summary.startswith("### ❌ deploy up dev\n")
     assert "### ❌ deploy build nope\n" in summary

@@ -1,6 +1,6 @@
 from samples import UNHEALTHY, result
 
-from deployer.errors import ExitCode
+from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.report import annotations
 
 GITHUB = {"GITHUB_ACTIONS": "true"}
@@ -23,6 +23,17 @@ def test_the_diagnosis_speaks_first() -> None:
 def test_success_and_other_places_are_silent() -> None:
     assert list(annotations.lines(result(), GITHUB)) == []
     assert list(annotations.lines(UNHEALTHY, {})) == []
+
+
+def test_a_refusal_is_an_annotation() -> None:
+    problem = PreflightError("2 checks failed", detail=("one", "two"), hint="mend them")
+    assert list(annotations.refused("up", "dev", problem, GITHUB)) == [
+        "::error title=deploy up dev::2 checks failed%0Aone%0Atwo%0Amend them"
+    ]
+    assert list(annotations.refused("status", None, UsageError("a: b"), GITHUB)) == [
+        "::error title=deploy status::a: b"
+    ]
+    assert list(annotations.refused("up", "dev", problem, {})) == []
 
 
 def test_github_is_told_what_to_hide() -> None:
