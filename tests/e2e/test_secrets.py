@@ -220,7 +220,12 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
     # What a pod logs, in a job of GitHub's, which is told what to hide.
     crash = (*up, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1")
     project.profile("dev", rollback={"automatic": False})
-    done = project.deploy(*crash, environ={"GITHUB_ACTIONS": "true"})
+    left = {name: project.folder.parent / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    github = {"GITHUB_ACTIONS": "true", **{name: str(file) for name, file in left.items()}}
+    done = project.deploy(*crash, environ=github)
+    told_on = "".join(file.read_text() for file in left.values())
+    assert "fault: starting with ***" in clean(Deployed(done.code, told_on, "")).out
+    assert "outcome=unhealthy" in told_on
     lines = done.err.splitlines()
     told = [line.removeprefix("::add-mask::") for line in lines if line.startswith("::add-mask::")]
     assert set(PLANTED) <= {line.replace("%25", "%") for line in told}
