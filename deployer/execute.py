@@ -283,15 +283,18 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
 
 
 def _watched(run: _Run) -> rollout.Outcome:
-    return rollout.follow(
-        run.doors.cluster,
-        run.plan.target.namespace,
-        release.workloads(run.manifest),
-        since=run.since,
-        timeout=run.profile.release.timeout,
-        limits=run.profile.health,
-        tell=run.tell,
-    )
+    try:
+        return rollout.follow(
+            run.doors.cluster,
+            run.plan.target.namespace,
+            release.workloads(run.manifest),
+            since=run.since,
+            timeout=run.profile.release.timeout,
+            limits=run.profile.health,
+            tell=run.tell,
+        )
+    except Unreachable as error:  # it was away before there was anything to judge
+        raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
 
 
 def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
