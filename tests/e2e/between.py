@@ -27,7 +27,8 @@ class Asked:
     method: str
     path: str
     authorization: str
-    agent: str  # the program that asks; "deploy" for ours
+    agent: str  # the program that asks
+    at: float  # when, in time.monotonic()'s terms
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,8 @@ class _Passing(BaseHTTPRequestHandler):
             super().handle()
 
     def _pass(self) -> None:
-        asked = Asked(
-            self.command, self.path, self.headers.get("Authorization", ""), self.headers.get("User-Agent", "")
-        )
+        authorization, agent = self.headers.get("Authorization", ""), self.headers.get("User-Agent", "")
+        asked = Asked(self.command, self.path, authorization, agent, time.monotonic())
         self.server.asked.append(asked)
         answer = None if self.server.away else self.server.script(asked)
         if self.server.away:
