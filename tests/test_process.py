@@ -83,6 +83,7 @@ def test_a_killed_program_has_failed() -> None:
     with pytest.raises(ProgramFailed) as error:
         PROGRAMS.read(python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
     assert error.value.code == -signal.SIGKILL
+    assert error.value.message.endswith(" -c was ended by SIGKILL")
 
 
 def test_a_program_that_is_not_there() -> None:
