@@ -311,8 +311,9 @@ def test_temporary_files_find_no_room(fault: Project, tmp_path: Path, room: str)
     finally:
         run("umount", "-l", folder)
     assert done.code == 3, done
-    assert "No space left on device" in done.json["message"]
-    assert str(folder) in done.json["message"]
+    said = done.json["message"] + str(done.json["detail"])
+    assert "No space left on device" in said
+    assert str(folder) in said
     assert left == []
     untouched(fault)
     assert fault.objects("leases") == []
