@@ -8,7 +8,7 @@ from deployer.errors import ExitCode
 from deployer.model import Command, Image, Record, Target, Values
 from deployer.plan import repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
+from deployer.plan.steps import PAUSES, Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -82,10 +82,12 @@ def _build(profile: Profile, facts: Facts, project: Path, login: Command | None)
         dockerfile=project / settings.dockerfile if settings.dockerfile else None,
         arguments=arguments,
     )
-    steps = [Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD))] if login else []
+    steps = []
+    if login:
+        steps = [Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD, PAUSES))]
     return [
         *steps,
         Step("build", Run(build, "the image could not be built", ExitCode.BUILD)),
-        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
+        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD, PAUSES)),
         Step("push", Pin(image)),
     ]
