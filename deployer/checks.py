@@ -481,6 +481,8 @@ def _raise(checks: Mapping[str, Future[Any]]) -> None:
     for error in errors.values():
         if not isinstance(error, DeployError):
             raise error
+    if len(told) == 1 and isinstance(told[0], cluster.ClusterError):  # no doubt about a rollout: none is under way
+        raise PreflightError(told[0].message, hint=told[0].hint) from None
     if len(told) == 1:
         raise told[0]
     if told:

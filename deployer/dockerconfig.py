@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import socketserver
 import sys
 import threading
@@ -62,10 +63,19 @@ def private(folder: Path, environ: Mapping[str, str], logins: Mapping[str, Login
     config.write_text(json.dumps(settings), encoding="utf-8")
     for name in KEPT:
         if (theirs / name).is_dir():
-            (ours / name).symlink_to(theirs.resolve() / name)
+            _keep(theirs.resolve() / name, ours / name)
     with _answering(mine) as (port, word):
         _helper(ours, port, word)
         yield {"DOCKER_CONFIG": str(ours), "PATH": f"{ours}{os.pathsep}{environ.get('PATH', os.defpath)}"}
+
+
+def _keep(theirs: Path, ours: Path) -> None:
+    """Let docker find a folder of the user's. buildx writes to its own: where it may not, it gets a copy."""
+    if theirs.name != "buildx" or os.access(theirs, os.W_OK):
+        ours.symlink_to(theirs)
+    else:
+        shutil.copytree(theirs, ours, ignore=shutil.ignore_patterns("refs", "activity"))
+        ours.chmod(0o700)
 
 
 def _settings(file: Path) -> dict[str, object]:

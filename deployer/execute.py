@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployer import beside, pullsecret, record, release, rollout, storage
-from deployer.cluster import Cluster, ClusterError, path
+from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import (
@@ -18,6 +18,7 @@ from deployer.errors import (
     IndeterminateError,
     Interrupted,
     PausedError,
+    PreflightError,
     UnhealthyError,
 )
 from deployer.health.diagnosis import Diagnosis
@@ -155,17 +156,17 @@ def _finish(run: _Run, stage: str, began: float, note: str, *, ok: bool = True) 
 def _do(run: _Run, step: Step) -> str:
     """One deed; the answer is what a person should know of it."""
     match step.deed:
-        case Run(command, failure, exit_code):
-            try:
-                run.doors.programs.run(command, lambda text: run.tell(Line(step.stage, text)))
-            except ProgramFailed as error:
-                raise _failed(failure, exit_code, error) from None
+        case Run(command):
+            _program(run, step.stage, step.deed)
             run.changed |= not {"push", "imagetools"}.isdisjoint(command.argv)
             return ""
         case Pin(image):
-            digest = run.doors.registry.digest(image)
+            try:
+                digest = run.doors.registry.digest(image)
+            except PreflightError as error:  # it was pushed: that is no check before the first deed any more
+                raise BuildError(error.message, hint=error.hint) from None
             if digest is None:
-                raise DeployError(f"the registry does not have {image.tagged}, though it was pushed")
+                raise BuildError(f"the registry does not have {image.tagged}, though it was pushed")
             if image.digest not in (None, digest):
                 raise BuildError(f"the registry has {digest} as {image.tagged}, and not {image.digest}")
             run.image = replace(image, digest=digest)
@@ -193,6 +194,21 @@ def _do(run: _Run, step: Step) -> str:
             return _judged(run, outcome)
 
 
+def _program(run: _Run, stage: str, deed: Run) -> None:
+    """Run a program until it succeeds, or has been tried often enough."""
+    for pause in (*deed.pauses, None):
+        try:
+            return run.doors.programs.run(deed.command, lambda text: run.tell(Line(stage, text)))
+        except ProgramFailed as error:
+            failure = _failed(deed.failure, deed.exit_code, error)
+            if pause is None:
+                raise failure from None
+            said = (error.detail or (error.message,))[-1].strip()
+            run.warnings.append(f"{deed.failure}: {said}; tried again after {pause:.0f} s")
+            run.tell(Notice(run.warnings[-1], Severity.WARNING))
+            time.sleep(pause)
+
+
 def _abandon(run: _Run, left: Abandon) -> str:
     """Say so whatever comes next: somebody should know that a run was killed."""
     where, name = run.plan.target.namespace, run.plan.release
@@ -216,7 +232,7 @@ def _uninstall(run: _Run, stage: str) -> str:
             run.doors.helm.uninstall(timeout=run.profile.release.timeout), lambda line: run.tell(Line(stage, line))
         )
     except ProgramFailed as error:
-        raise _failed("helm could not remove the release", ExitCode.FAILED, error) from None
+        raise _helm_failed(run, "helm could not remove the release", error) from None
     return ""
 
 
@@ -249,7 +265,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
             answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)), doom.found)
         except ProgramFailed as error:
             if not doom.last_word():
-                raise _failed("helm could not release the chart", ExitCode.FAILED, error) from None
+                raise _helm_failed(run, "helm could not release the chart", error) from None
             assert doom.judgement is not None
             _explain(run, doom.judgement, doom.diagnosis)
             raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
@@ -266,22 +282,25 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     try:
         programs.run(command, lambda line: run.tell(Line(stage, line)))
     except ProgramFailed as error:
-        raise _failed(f"helm could not put revision {revision} back", ExitCode.FAILED, error) from None
+        raise _helm_failed(run, f"helm could not put revision {revision} back", error) from None
     newest = storage.history(run.cluster, run.plan.target.namespace, run.plan.release)[-1]
     run.revision, run.manifest = newest.revision.number, newest.manifest
     return f"revision {run.revision} is what revision {revision} was"
 
 
 def _watched(run: _Run) -> rollout.Outcome:
-    return rollout.follow(
-        run.cluster,
-        run.plan.target.namespace,
-        release.workloads(run.manifest),
-        since=run.since,
-        timeout=run.profile.release.timeout,
-        limits=run.profile.health,
-        tell=run.tell,
-    )
+    try:
+        return rollout.follow(
+            run.cluster,
+            run.plan.target.namespace,
+            release.workloads(run.manifest),
+            since=run.since,
+            timeout=run.profile.release.timeout,
+            limits=run.profile.health,
+            tell=run.tell,
+        )
+    except Unreachable as error:  # it was away before there was anything to judge
+        raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
 
 
 def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
@@ -413,9 +432,24 @@ def _left(run: _Run) -> str:
     )
 
 
+def _helm_failed(run: _Run, message: str, error: ProgramFailed) -> DeployError:
+    """As `_failed`; where the API server is away, helm may not have been able to say how its revision ended."""
+    failure = _failed(message, ExitCode.FAILED, error)
+    try:
+        run.cluster.version()
+    except Unreachable:
+        failure.exit_code = ExitCode.INDETERMINATE
+    except ClusterError:
+        pass
+    if failure.exit_code is ExitCode.INDETERMINATE or error.code < 0:
+        failure.hint = f"nothing was put back; `deploy {run.plan.verb}` again mends what helm has left"
+    return failure
+
+
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
     # helm says what counts last, behind this word; docker's last word is only the step that failed.
     cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
+    cause = cause or (error.message if error.code < 0 else "")
     failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:])
     failure.exit_code = exit_code
     return failure

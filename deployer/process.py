@@ -88,8 +88,9 @@ class ProgramFailed(DeployError):
 
     def __init__(self, command: Command, code: int, tail: tuple[str, ...]) -> None:
         name = os.path.basename(command.argv[0])
-        super().__init__(f"{name} {command.argv[1]} ended with code {code}", detail=tail)
-        self.code = code
+        how = f"ended with code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
+        super().__init__(f"{name} {command.argv[1]} {how}", detail=tail)
+        self.code = code  # -9 where it was killed by signal 9
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from deployer.credentials import Login
-from deployer.errors import DeployError, PreflightError
+from deployer.errors import PreflightError
 from deployer.model import Image
 
 MANIFESTS = ", ".join(
@@ -51,13 +51,16 @@ class Registry:
             raise PreflightError(f"registry {self._host} answers {answer.status} to GET /v2/")
 
     def digest(self, image: Image) -> str | None:
-        """The digest ("sha256:…") under the image's tag, or None where the registry does not have it."""
+        """The digest ("sha256:…") under the image's tag, or None where the registry does not have it.
+
+        Raises PreflightError where it cannot be asked, or gives no answer that can be used.
+        """
         answer = self._manifest(image, image.tag)
         if answer is None:
             return None
         digest: str | None = answer.headers.get("Docker-Content-Digest")
         if not digest:
-            raise DeployError(f"registry {self._host} names no digest for {image.tagged}")
+            raise PreflightError(f"registry {self._host} names no digest for {image.tagged}")
         return digest
 
     def holds(self, image: Image) -> bool:
@@ -72,7 +75,10 @@ class Registry:
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise DeployError(f"registry {self._host} answers {answer.status} when asked for {image.tagged}")
+            raise PreflightError(
+                f"registry {self._host} answers {answer.status} when asked for {image.tagged}",
+                hint="the login may not be allowed to read it" if answer.status in (401, 403) else None,
+            )
         return answer
 
     @property

@@ -38,8 +38,15 @@ def source(programs: Programs, project: Path, context: Path) -> Source | None:
 
 
 def _tree(programs: Programs, project: Path, context: Path) -> str:
-    """A hash of the build context as it is on disk; git's own index stays as it is."""
-    with tempfile.TemporaryDirectory(prefix="deploy-index-") as folder:
-        index = Path(folder) / "index"
-        programs.run(git.stage(project, index, str(context)), lambda line: None)
-        return programs.read(git.tree(project, index))
+    """A hash of the build context as it is on disk. Nothing is written to the repository: it may be read-only."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="deploy-index-") as folder:
+            index = Path(folder) / "index"
+            (Path(folder) / "objects").mkdir()
+            programs.run(git.stage(project, index, str(context)), lambda line: None)
+            return programs.read(git.tree(project, index))
+    except (ProgramFailed, OSError) as error:
+        said = error.detail[-3:] if isinstance(error, ProgramFailed) else (error.strerror or str(error),)
+        raise PreflightError(
+            f"the uncommitted files of {context} cannot be hashed in {tempfile.gettempdir()}", detail=said
+        ) from None

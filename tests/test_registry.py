@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from deployer.credentials import Login
-from deployer.errors import DeployError, PreflightError
+from deployer.errors import PreflightError
 from deployer.model import Image
 from deployer.registry import MANIFESTS, Registry
 
@@ -162,7 +162,7 @@ def test_an_image_is_asked_for_by_its_digest(fake: Fake) -> None:
 )
 def test_no_digest(fake: Fake, answer: Answer, said: str) -> None:
     fake.answers(answer)
-    with pytest.raises(DeployError) as error:
+    with pytest.raises(PreflightError) as error:
         Registry(fake.host).digest(fake.image())
     assert error.value.message == f"registry {fake.host} {said} {fake.host}/web:1.2.3"
 

@@ -87,14 +87,16 @@ def test_the_same_content_has_the_same_hash_and_another_another(project: Path) -
     assert trees[0] == trees[2] == trees[3] != trees[1]
 
 
-def test_the_index_is_untouched(project: Path) -> None:
+def test_the_repository_is_untouched(project: Path) -> None:
     (project / "staged").write_text("x")
     git(project, "add", "staged")
     (project / "service/main.go").write_text("changed")
     os.utime(project / ".gitignore", (1, 1))  # git would like to note that it is the same
     before = (project / ".git/index").read_bytes()
-    of(project)
+    objects = sorted((project / ".git/objects").rglob("*"))
+    assert of(project).tree
     assert (project / ".git/index").read_bytes() == before
+    assert sorted((project / ".git/objects").rglob("*")) == objects
     assert git(project, "diff", "--cached", "--name-only") == "staged"
 
 

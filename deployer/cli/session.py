@@ -19,7 +19,7 @@ from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
 from deployer.commands import docker
 from deployer.credentials import Login
-from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
@@ -135,11 +135,18 @@ def session(
     hide(mask.known)
     _tell_ci(mask)
     withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
-    with tempfile.TemporaryDirectory(prefix="deploy-") as folder, _masked(mask), ExitStack() as stack:
+    with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
-        if login:
-            host = registry.url.partition("/")[0]
-            environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, {host: login}))
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-"))
+            if login:
+                host = registry.url.partition("/")[0]
+                environ |= stack.enter_context(dockerconfig.private(Path(folder), os.environ, {host: login}))
+        except OSError as error:
+            raise PreflightError(
+                f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
+                hint="make room there, or name another folder in TMPDIR",
+            ) from None
         yield Session(
             project=project,
             environment=environment,

@@ -6,8 +6,9 @@ from deployer.model import Command
 
 
 def git(project: Path, *args: str, index: Path | None = None) -> Command:
-    """A git command in the project; with `index`, on an index file of its own."""
-    return Command(("git", "-C", str(project), *args), env={"GIT_INDEX_FILE": str(index)} if index else {})
+    """A git command in the project; with `index`, on an index file and objects of its own, beside each other."""
+    own = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(index.parent / "objects")} if index else {}
+    return Command(("git", "-C", str(project), *args), env=own)
 
 
 def head(project: Path) -> Command:

@@ -11,7 +11,7 @@ from deployer.commands import docker
 from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.model import Command, Image, Record, Target
 from deployer.plan.facts import Facts
-from deployer.plan.steps import Pin, Plan, Run, Step
+from deployer.plan.steps import PAUSES, Pin, Plan, Run, Step
 from deployer.profile import Profile
 
 FORMAT = "deploy/build/v1"
@@ -77,11 +77,13 @@ def steps(profile: Profile, facts: Facts, project: Path, login: Command | None) 
         dockerfile=project / settings.dockerfile if settings.dockerfile else None,
         arguments=arguments,
     )
-    known = (Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD)),) if login else ()
+    known = (
+        (Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD, PAUSES)),) if login else ()
+    )
     return (
         *known,
         Step("build", Run(made, "the image could not be built", ExitCode.BUILD)),
-        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD)),
+        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD, PAUSES)),
         Step("push", Pin(image)),
     )
 

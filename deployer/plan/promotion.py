@@ -12,7 +12,7 @@ from deployer.model import Command, Image, Revision, Values
 from deployer.plan.build import unbuilt
 from deployer.plan.difference import Content, Difference
 from deployer.plan.difference import differences as compared
-from deployer.plan.steps import Pin, Plan, Promotion, Run, Step
+from deployer.plan.steps import PAUSES, Pin, Plan, Promotion, Run, Step
 from deployer.plan.values import RUN
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -97,9 +97,10 @@ def promote(made: Plan, promotion: Promotion, program: str, logins: Sequence[Com
     notes = (origin, *made.notes)
     if copied:
         copy = docker.copy(program, image, target)
+        login_failed = "docker could not log in to the registry"
         steps = (
-            *(Step("copy", Run(one, "docker could not log in to the registry", ExitCode.BUILD)) for one in logins),
-            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD)),
+            *(Step("copy", Run(one, login_failed, ExitCode.BUILD, PAUSES)) for one in logins),
+            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD, PAUSES)),
             Step("copy", Pin(target)),
         )
         notes = (origin, f"copied to {target.tagged}", *(note for note in made.notes if note != unbuilt(target)))

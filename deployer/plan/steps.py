@@ -9,14 +9,22 @@ from deployer.health.verdict import Judgement
 from deployer.model import Command, Image, Record, Rendered, Target, Values
 from deployer.plan.difference import Difference
 
+PAUSES = (2.0, 10.0)
+"""Seconds before docker talks to a registry again. What is there already is not sent twice."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """Start a program and show its output. Exit code other than 0 ends the plan with `failure`."""
+    """Start a program and show its output. Exit code other than 0 ends the plan with `failure`.
+
+    What is only a matter of time (a registry that is overloaded, a login that ran out) may be tried again: `pauses` are
+    the seconds before each further try.
+    """
 
     command: Command
     failure: str  # what to say when it fails: "docker could not build the image"
     exit_code: ExitCode = ExitCode.FAILED
+    pauses: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

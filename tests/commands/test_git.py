@@ -8,6 +8,7 @@ from deployer.commands import git
 from deployer.model import Command
 
 P, INDEX = Path("/p"), Path("/tmp/i")
+OWN = {"GIT_INDEX_FILE": "/tmp/i", "GIT_OBJECT_DIRECTORY": "/tmp/objects"}
 
 
 @pytest.mark.parametrize(
@@ -17,8 +18,8 @@ P, INDEX = Path("/p"), Path("/tmp/i")
         (git.branch(P), ("branch", "--show-current"), {}),
         (git.tags(P), ("tag", "--points-at", "HEAD", "--sort=-version:refname"), {}),
         (git.changes(P, "a", "b"), ("--no-optional-locks", "status", "--porcelain", "--", "a", "b"), {}),
-        (git.stage(P, INDEX, "a"), ("add", "--all", "--", "a"), {"GIT_INDEX_FILE": "/tmp/i"}),
-        (git.tree(P, INDEX), ("write-tree",), {"GIT_INDEX_FILE": "/tmp/i"}),
+        (git.stage(P, INDEX, "a"), ("add", "--all", "--", "a"), OWN),
+        (git.tree(P, INDEX), ("write-tree",), OWN),
         (git.verify_commit(P), ("verify-commit", "HEAD"), {}),
         (git.verify_tag(P, "v1"), ("verify-tag", "refs/tags/v1"), {}),
     ],

@@ -218,6 +218,19 @@ def fault(project: Project, faults: str) -> Project:
     return project
 
 
+@pytest.fixture
+def small(fault: Project) -> Project:
+    """The same with an image of its own, which is quick to build: a file more than the fault image."""
+    folder = fault.folder / "small"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {os.environ['REGISTRY_URL']}/fault:v1\nCOPY stamp /stamp\n")
+    (folder / "stamp").write_text(fault.namespace)
+    fault.git("add", ".")
+    fault.git("commit", "-q", "-m", "A small image")
+    fault.profile("dev", image={"repository": fault.namespace, "context": "small", "tag": "commit"})
+    return fault
+
+
 def _environ(kubeconfig: Path, namespace: str, folder: Path) -> dict[str, str]:
     return {
         **{

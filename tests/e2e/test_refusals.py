@@ -325,7 +325,7 @@ def test_no_room_for_temporary_files(project: Project, tmp_path: Path) -> None:
         done = project.deploy("up", "--env", "dev", environ={"TMPDIR": str(folder)})
     finally:
         run("umount", folder)
-    _refused(project, done, 1, ["No space left on device"])
+    _refused(project, done, 3, ["No space left on device"])
 
 
 def test_a_read_only_profile_folder_and_no_home(project: Project) -> None:

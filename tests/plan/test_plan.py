@@ -11,7 +11,7 @@ from deployer.errors import ExitCode
 from deployer.health.verdict import Workload
 from deployer.model import Command, Image, Rendered, Revision, Target
 from deployer.plan.facts import Facts, Source
-from deployer.plan.steps import Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
+from deployer.plan.steps import PAUSES, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
 from deployer.plan.up import up
 from deployer.profile import Profile
 
@@ -86,13 +86,13 @@ def test_what_the_steps_do() -> None:
     )
     arguments = {"GO": "1.26", "VERSION": "1.2.3", "REVISION": SHA}
     file = PROJECT / "service/Dockerfile.small"
-    assert login == Run(LOGIN, "docker could not log in to the registry", ExitCode.BUILD)
+    assert login == Run(LOGIN, "docker could not log in to the registry", ExitCode.BUILD, PAUSES)
     assert build == Run(
         docker.build("docker", IMAGE, context=PROJECT / "service", dockerfile=file, arguments=arguments),
         "the image could not be built",
         ExitCode.BUILD,
     )
-    assert push == Run(docker.push("docker", IMAGE), "the image could not be pushed", ExitCode.BUILD)
+    assert push == Run(docker.push("docker", IMAGE), "the image could not be pushed", ExitCode.BUILD, PAUSES)
     assert pin == Pin(IMAGE)
     assert secret == PullSecret("registry")
     assert upgrade == Upgrade({"a": 1}, rendered)
