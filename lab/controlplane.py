@@ -63,7 +63,7 @@ def up() -> str:
         ),
     )
     until(
-        "the API server", lambda: attempt(*kubectl("get", "--raw", "/readyz")), seconds=60, needs=("apiserver", "etcd")
+        "the API server", lambda: attempt(*kubectl("get", "--raw", "/readyz")), seconds=240, needs=("apiserver", "etcd")
     )
     for name in ("controller-manager", "scheduler"):
         certificates.kubeconfig(place.STATE / f"{name}.kubeconfig", name)

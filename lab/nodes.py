@@ -30,7 +30,7 @@ def up() -> str:
     for name in NODES:
         socket = _folder(name) / "containerd.sock"
         # It answers `ctr` before its CRI is there, and a kubelet that finds none ends.
-        until(f"the CRI of {name}", partial(_cri, socket), seconds=60, needs=(f"containerd-{name}",))
+        until(f"the CRI of {name}", partial(_cri, socket), seconds=180, needs=(f"containerd-{name}",))
         if place.PAUSE not in run(*_ctr(socket), "images", "ls", "-q"):
             run(*_ctr(socket), "images", "import", place.CACHE / "pause.tar")
         _kubelet(name)
@@ -41,7 +41,7 @@ def up() -> str:
         revive(left, _kubelet)
         return ready()
 
-    until("both nodes Ready", come, seconds=120, needs=("containerd-node1", "containerd-node2"))
+    until("both nodes Ready", come, seconds=300, needs=("containerd-node1", "containerd-node2"))
     return "2 nodes Ready"
 
 
