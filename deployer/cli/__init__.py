@@ -97,8 +97,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise Interrupted(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         code = get_command(program(arguments)).main(args=arguments, prog_name="deploy", standalone_mode=False)
         return int(code or 0)
@@ -118,6 +124,8 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:  # a full disk, a folder that may not be read
         return _told(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename)))), arguments)
     except Exception as error:  # a bug of ours: say where it is, not what was in it
+        if came:  # the signal has broken something on its way, such as a lock that was just being taken
+            return _told(Interrupted(came[0]), arguments)
         if os.environ.get("DEPLOY_DEBUG"):
             typer.echo("".join(traceback.format_exception(error)), err=True)
             return int(ExitCode.FAILED)
@@ -141,7 +149,3 @@ def _told(problem: DeployError, arguments: list[str]) -> int:
     if {"json", "-ojson", "--output=json"} & set(arguments):
         streams.answer(document.error(next(iter(arguments), ""), None, problem), Mask())
     return int(problem.exit_code)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted(number)

@@ -13,6 +13,7 @@ from contract import check
 
 from deployer import __version__, cli
 from deployer.cli import run
+from deployer.errors import Interrupted
 
 ROOT = Path(__file__).parents[2]
 VERBS = (
@@ -394,3 +395,27 @@ def test_a_run_imports_its_own_verb_alone() -> None:
     imported = python("-c", code).stdout.split()
     assert "deployer.cli.status" in imported
     assert {"deployer.cli.up", "deployer.cli.config", "deployer.cli.plan"} & set(imported) == set()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_a_signal_breaks_on_its_way_is_the_signal(
+    number: signal.Signals,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*arguments: object, **settings: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except Interrupted:
+            raise RuntimeError("cannot release un-acquired lock") from None
+
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments/dev.yaml").write_text(
+        "target: {kubeconfig: none, context: dev, namespace: dev}\n"
+        "registry: {url: 127.0.0.1:1}\nimage: {repository: web}\nrelease: {name: web}\n"
+    )
+    monkeypatch.setattr("deployer.checks.Checks.for_release", broken)
+    assert run(["up", "--env", "dev", "-C", str(tmp_path)]) == code
+    assert capsys.readouterr().err == "error: interrupted\n"

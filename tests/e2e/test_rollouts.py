@@ -247,8 +247,8 @@ def test_26_a_good_version_over_a_bad_one_that_still_rolls(fault: Project, row: 
     second = fault.start("up", "--env", "dev", "--tag", "v2", "--set", "env.NEVER_READY=1", "--set", "env.VERSION=v2")
     until(reaches(fault, "v2"), "a pod of v2")
     second.terminate()  # as CI does with a job that a newer one replaces
-    second.communicate(timeout=30)
-    assert second.returncode == 143
+    told = second.communicate(timeout=30)
+    assert second.returncode == 143, told
     pods = names(fault)
     done = up(fault, "v1", {"env.VERSION": "v3"})
     assert done.code == 0, done
