@@ -1,5 +1,6 @@
 """The `deploy` program."""
 
+import atexit
 import gc
 import os
 import sys
@@ -15,8 +16,9 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 20)  # by default imports alone set off hundreds of collections that find nothing
     from deployer.cli import run
 
-    # Everything is cleared up by its `with`; to take a thousand modules apart would take a tenth of a second.
-    os._exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    atexit._run_exitfuncs()  # the Kubernetes client takes its temporary files away there
+    os._exit(code)  # to take a thousand modules apart would take a tenth of a second
 
 
 if __name__ == "__main__":
