@@ -102,12 +102,7 @@ class Checks:
             checks: dict[str, Future[Any]] = {}
             checks["image"] = pool.submit(self._image, registry, given_tag)
             checks["docker"] = pool.submit(self._engine)
-        if (
-            not checks["image"].exception()
-            and self._image_is_there(checks)
-            and isinstance(checks["docker"].exception(), DeployError)
-        ):
-            del checks["docker"]
+        self._excuse_engine(checks)
         _raise(checks)
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
@@ -138,9 +133,7 @@ class Checks:
                     facts, guarded = self._facts(checks), self.of_guards(checks)
                     return Ready(facts, checks["cluster"].result(), registry, guarded, standing=standing)
             self._dear(pool, checks, values, engine, verb)
-        built = not checks["image"].exception() and self._image_is_there(checks)
-        if built and isinstance(checks["docker"].exception(), DeployError):
-            del checks["docker"]  # nothing is to be built, so no engine is needed
+        self._excuse_engine(checks)
         _raise(checks)
         facts, manifest = self._facts(checks), checks["chart"].result()
         rendered = release.rendered(manifest, first=not repair.settled(facts.history))
@@ -288,6 +281,12 @@ class Checks:
         if not name or not login:
             return lambda: True
         return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
+
+    def _excuse_engine(self, checks: dict[str, Future[Any]]) -> None:
+        """An image that is there is not built, so the lack of an engine is no error."""
+        built = not checks["image"].exception() and self._image_is_there(checks)
+        if built and isinstance(checks["docker"].exception(), DeployError):
+            del checks["docker"]
 
     def _image_is_there(self, checks: Mapping[str, Future[Any]]) -> bool:
         return bool(checks["image"].result().there)

@@ -64,16 +64,7 @@ def show(
 
 @app.command()
 def check(
-    env: Annotated[
-        str | None,
-        typer.Option(
-            "--env",
-            "-e",
-            help="Environment. [default: all of them]",
-            show_default=False,
-            autocompletion=options.environment_names,
-        ),
-    ] = None,
+    env: options.AnyEnv = None,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,

@@ -31,6 +31,18 @@ Env = Annotated[
         autocompletion=environment_names,
     ),
 ]
+AnyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        "-e",
+        help="Environment. [default: all of them]",
+        show_default=False,
+        autocompletion=environment_names,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")]
 Project = Annotated[
     Path, typer.Option("-C", "--project", help="Project folder: environments/, chart, service.", metavar="DIR")
 ]

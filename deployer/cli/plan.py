@@ -99,9 +99,9 @@ def _origins(run: Session, env_file: Path | None, assignments: Sequence[str]) ->
         layers = [*below, *over]
         if keys[0] == "image" and keys[1:2] and keys[1] in values.RUN:
             layers = list(values.assigned(assignments))
-            if not any(_has(layer.data, keys) for layer in layers):
+            if not any(stack.has(layer.data, keys) for layer in layers):
                 return Origin("image of the run")
-        if not any(_has(layer.data, keys) for layer in layers):
+        if not any(stack.has(layer.data, keys) for layer in layers):
             return Origin("pull secret" if keys[0] == "imagePullSecrets" else "")
         owner = stack.owner(layers, keys)
         return Origin(owner.name, owner.place(keys), owner.secret)
@@ -116,14 +116,6 @@ def _refusals(run: Session, ready: Ready) -> tuple[PreflightError, ...]:
         PreflightError(f"{one.reason} ({one.key})", hint=one.hint, detail=one.detail)
         for one in guard.judge(run.profile.guards, facts)
     )
-
-
-def _has(data: Any, keys: tuple[str, ...]) -> bool:
-    for key in keys:
-        if not isinstance(data, dict) or key not in data:
-            return False
-        data = data[key]
-    return True
 
 
 def _hidden(ready: Ready, secrets: Iterable[str]) -> set[str]:

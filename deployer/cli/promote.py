@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from deployer import dockerconfig, evidence
+from deployer import dockerconfig
 from deployer import status as statuses
 from deployer.checks import Ready
 from deployer.cli import asking, options
@@ -48,12 +48,10 @@ def promote(
         str | None,
         typer.Option("--sha", help="Only this commit: refuse if another runs there meanwhile.", show_default=False),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
-    ] = False,
+    dry_run: options.DryRun = False,
     override: options.Override = None,
     reason: options.Reason = None,
-    force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
+    force: options.Force = False,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
@@ -88,7 +86,7 @@ def promote(
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
                 return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, dotenv)
             # The revision before this one may have had others, and its pods come back when this one fails.
-            run.learn(evidence.secrets(ready.cluster, run.target.namespace, _mine(run)))
+            run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "promote", screen.tell) as lease:
                 with _naming(source):
                     _demand_same(standing, image, *_promotable(origin, sha))
@@ -118,7 +116,7 @@ def _promotable(origin: Session, sha: str | None) -> tuple[promotion.Standing, I
     cluster = checks.cluster()
     kept = checks.kept(cluster)
     # The newest revision's are in no file any more where these have changed since, and may not be decrypted here.
-    origin.learn(evidence.secrets(cluster, origin.target.namespace, _mine(origin)))
+    origin.learn_released(cluster)
     seen = statuses.look(origin.environment, checks, cluster)
     standing = promotion.Standing(
         environment=origin.environment,
@@ -166,10 +164,6 @@ def _plan(
         ),
         differences=promotion.differences(standing, settings, (*origin.secret_paths, *run.secret_paths)),
     )
-
-
-def _mine(run: Session) -> str:
-    return f"app.kubernetes.io/instance={run.profile.release.name}"
 
 
 def _login(run: Session) -> tuple[Command, ...]:

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -45,16 +44,7 @@ def edit(
 
 @app.command()
 def check(
-    env: Annotated[
-        str | None,
-        typer.Option(
-            "--env",
-            "-e",
-            help="Environment. [default: all of them]",
-            show_default=False,
-            autocompletion=options.environment_names,
-        ),
-    ] = None,
+    env: options.AnyEnv = None,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, lock, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, sops
 from deployer.checks import Checks, target
 from deployer.cli import files, jobs
 from deployer.cli.options import Output
@@ -71,6 +71,11 @@ class Session:
         """Hide these too, wherever the run writes."""
         self.mask.learn(secrets)
         hide(secrets)
+
+    def learn_released(self, cluster: Cluster) -> None:
+        """Hide what the release's own Secrets hold: its newest revision may have had others than the files name now."""
+        mine = f"app.kubernetes.io/instance={self.profile.release.name}"
+        self.learn(evidence.secrets(cluster, self.target.namespace, mine))
 
     @property
     def checks(self) -> Checks:

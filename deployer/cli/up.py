@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from deployer import evidence
 from deployer.checks import Ready
 from deployer.cli import files, options
 from deployer.cli.consent import consent
@@ -46,13 +45,11 @@ def up(
             show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would be done, do nothing.")
-    ] = False,
+    dry_run: options.DryRun = False,
     override: options.Override = None,
     reason: options.Reason = None,
     yes: options.YesInJob = False,
-    force: Annotated[bool, typer.Option("--force", help="Release even if nothing has changed.")] = False,
+    force: options.Force = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
     output: options.Format = options.Output.TEXT,
@@ -89,8 +86,7 @@ def up(
                     execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, dotenv
                 )
             # The revision before this one may have had others, and its pods come back when this one fails.
-            mine = f"app.kubernetes.io/instance={run.profile.release.name}"
-            run.learn(evidence.secrets(ready.cluster, run.target.namespace, mine))
+            run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
                 plan = _planned(run, ready, given, image_file, built).passing(passed)

@@ -102,7 +102,7 @@ def leaves(layers: Sequence[Layer], beneath: Sequence[Layer] = ()) -> tuple[Leaf
     """
     above = merged(layers)
     everything = merge(merged(beneath), above)
-    return tuple(leaf([*beneath, *layers] if _has(above, keys) else beneath, keys) for keys in paths(everything))
+    return tuple(leaf([*beneath, *layers] if has(above, keys) else beneath, keys) for keys in paths(everything))
 
 
 def paths(data: Mapping[str, Any], keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -118,7 +118,7 @@ def owner(layers: Sequence[Layer], keys: Keys) -> Layer:
     """The layer whose word counts at a key path: the strongest that has it, or else its nearest ancestor."""
     while keys:
         for layer in reversed(layers):
-            if _has(layer.data, keys):
+            if has(layer.data, keys):
                 return layer
         keys = keys[:-1]
     return layers[-1]
@@ -131,7 +131,8 @@ def counts(layers: Sequence[Layer], index: int, keys: Keys) -> bool:
     return not any(list(_said(layer, path)) for layer in layers[index + 1 :])
 
 
-def _has(data: Any, keys: Keys) -> bool:
+def has(data: Any, keys: Keys) -> bool:
+    """Whether data has a value at a key path, a null too."""
     for key in keys:
         there = key in data if isinstance(data, Mapping) else isinstance(data, list) and key in range(len(data))
         if not there:
