@@ -300,7 +300,7 @@ class Checks:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
