@@ -194,7 +194,7 @@ a:
   artifacts: {paths: [out], reports: {dotenv: out/env}}
 b: {extends: .base, stage: b, before_script: [], script: ['cat out/env', 'test "$X" = job']}
 n: {extends: .base, stage: b, dependencies: [], script: ['test -z "$X"']}
-t: {extends: .base, stage: b, rules: [{if: $CI_COMMIT_TAG}], script: [false]}
+t: {extends: .base, stage: b, rules: [{if: $CI_COMMIT_TAG}], script: ['false']}
 c: {extends: .base, stage: c, environment: prod, before_script: [], rules: [{when: manual}], script: [echo $WHERE]}
 """
     )
@@ -213,10 +213,11 @@ c: {extends: .base, stage: c, environment: prod, before_script: [], rules: [{whe
     assert "in prod" in run.go(frozenset({"prod"}))["c"].log
     other = gitlab.Run(pipeline, forge(repository, *known), push(repository, ref="topic"), tmp_path / "other")
     assert other.go() == {}
-    tagged = gitlab.Run(
-        pipeline, forge(repository, protected_refs=("main",)), push(repository, "tag", "v1"), tmp_path / "t"
-    )
-    assert tagged.go()["a"].status == "failure", "no file: another environment's settings are another's"
+    open_tags = forge(repository, *known, protected_refs=("main",))
+    tagged = gitlab.Run(pipeline, open_tags, push(repository, "tag", "v1"), tmp_path / "tagged").go()
+    assert tagged["t"].status == "failure"
+    assert tagged["c"].status == "skipped"
+    assert "open\n" in tagged["a"].log, "a protected variable is for protected tags"
 
 
 @pytest.mark.parametrize(
