@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli import files, options
+from deployer.cli.jobs import Reports
 from deployer.cli.session import answering, login_command, session, show, teller
 from deployer.execute import Doors, execute
 from deployer.plan import build as builds
@@ -27,7 +28,7 @@ def build(
 ) -> int:
     """Build and push the image unless the registry has it; no cluster is asked. `up --image` deploys it."""
     began = time.monotonic()
-    with answering("build", env, output, dotenv):
+    with answering("build", env, output, Reports(dotenv)):
         files.demand("--out", out)
         with session(project, env, env_file, secrets_are="optional") as run:
             facts, registry = run.checks.for_build(tag)
@@ -39,4 +40,4 @@ def build(
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
             if out and result.exit_code == 0 and result.image:
                 files.write("--out", out, builds.text(builds.report(plan, result.image)), files.SHARED)
-            return show(result, run.mask, output, dotenv)
+            return show(result, run.mask, output, Reports(dotenv))

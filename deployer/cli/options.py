@@ -75,6 +75,15 @@ Dotenv = Annotated[
         show_default=False,
     ),
 ]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit",
+        help="Leave a JUnit report there: a case for each stage and each workload.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from deployer import ci, credentials, dockerconfig, evidence, lock, sops
 from deployer.checks import Checks, target
-from deployer.cli import files, jobs
+from deployer.cli import jobs
+from deployer.cli.jobs import NONE, Reports
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -238,10 +239,10 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     )
 
 
-def show(result: Result, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
-    """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
+def show(result: Result, mask: Mask, output: Output, reports: Reports = NONE) -> int:
+    """The answer on stdout, annotations for CI on stderr, reports and facts for its next job; the exit code."""
     result = mask.through(result)
-    jobs.ended(result, mask, dotenv)
+    jobs.ended(result, mask, reports)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
@@ -267,12 +268,12 @@ def echo(text: str, mask: Mask) -> None:
 
 
 @contextmanager
-def answering(verb: str, environment: str | None, output: Output, dotenv: Path | None = None) -> Iterator[None]:
+def answering(verb: str, environment: str | None, output: Output, reports: Reports = NONE) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
-    writable = None
+    writable = NONE
     try:
-        files.demand("--dotenv", dotenv)
-        writable = dotenv
+        reports.demand()
+        writable = reports
         yield
     except DeployError as error:
         jobs.refused(verb, environment, error, writable)

@@ -9,6 +9,7 @@ import typer
 from deployer.checks import Ready
 from deployer.cli import files, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
@@ -52,6 +53,7 @@ def up(
     force: options.Force = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -59,7 +61,8 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
-    with answering("up", env, output, dotenv), session(project, env, env_file, timeout=timeout) as run:
+    reports = Reports(dotenv, junit)
+    with answering("up", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
@@ -83,7 +86,7 @@ def up(
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
                 return show(
-                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, dotenv
+                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, reports
                 )
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
@@ -94,7 +97,7 @@ def up(
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
-        return show(result, run.mask, output, dotenv)
+        return show(result, run.mask, output, reports)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT, kubectl, run
@@ -397,6 +398,9 @@ def _shown(shop: Shop, job: Ended, environment: str, digest: str) -> None:
     lines = job.reports["dotenv"].read_text().splitlines()
     assert f"DEPLOYED_DIGEST={digest}" in lines
     assert "DEPLOYED_OUTCOME=ok" in lines
+    (suite,) = ElementTree.parse(job.reports["junit"]).getroot()
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
+    assert "deployment/orders" in {case.attrib["name"] for case in suite.iter("testcase")}
 
 
 def _converged(shop: Shop, number: str, sha: str, url: str) -> None:
