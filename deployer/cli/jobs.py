@@ -1,4 +1,7 @@
-"""What a run leaves for the job it ran in: GitHub's summary and outputs, a dotenv report for GitLab, a JUnit report."""
+"""What a run leaves for the job it ran in.
+
+GitHub's summary and outputs; the same summary in a file and on GitLab's merge request; a dotenv and a JUnit report.
+"""
 
 import os
 import sys
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer import notes
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
 from deployer.mask import Mask
@@ -20,13 +24,16 @@ from deployer.rollout import Outcome
 class Reports:
     """Files that the options of a run name."""
 
+    project: Path = Path()  # whose run it is
     dotenv: Path | None = None
     junit: Path | None = None
+    summary: Path | None = None
 
     def demand(self) -> None:
         """Raises UsageError where one of them could not be written."""
         files.demand("--dotenv", self.dotenv)
         files.demand("--junit", self.junit)
+        files.demand("--summary", self.summary)
 
 
 NONE = Reports()
@@ -35,7 +42,9 @@ NONE = Reports()
 def ended(result: Result, mask: Mask, wanted: Reports) -> None:
     """A run that did something, or tried to."""
     told = "\n".join(summary.lines(result))
-    _leave(told, outputs.facts(result), junit.suite(result, time.time()), mask, wanted)
+    _facts(outputs.facts(result), mask, wanted)
+    _junit(junit.suite(result, time.time()), mask, wanted)
+    _told(result.plan.environment, told, mask, wanted, result.exit_code)
 
 
 def refused(verb: str, environment: str | None, problem: DeployError, wanted: Reports) -> None:
@@ -43,8 +52,15 @@ def refused(verb: str, environment: str | None, problem: DeployError, wanted: Re
     for line in annotations.refused(verb, environment, problem, os.environ):
         print(line, file=sys.stderr, flush=True)  # noqa: T201
     told = "\n".join(summary.refused(verb, environment, problem))
-    suite = junit.refused(verb, environment, problem, time.time())
-    _leave(told, outputs.refused(ExitCode(problem.exit_code)), suite, Mask(), wanted)
+    code = ExitCode(problem.exit_code)
+    _facts(outputs.refused(code), Mask(), wanted)
+    _junit(junit.refused(verb, environment, problem, time.time()), Mask(), wanted)
+    _told(environment, told, Mask(), wanted, code)
+
+
+def planned(environment: str, told: str, mask: Mask, wanted: Reports) -> None:
+    """A plan, in Markdown."""
+    _told(environment, told, mask, wanted, ExitCode.OK)
 
 
 def verified(found: Outcome, code: ExitCode, seconds: float, mask: Mask, wanted: Reports) -> None:
@@ -52,15 +68,28 @@ def verified(found: Outcome, code: ExitCode, seconds: float, mask: Mask, wanted:
     _junit(junit.verified(found, code, seconds, time.time()), mask, wanted)
 
 
-def _leave(told: str, facts: Mapping[str, str], suite: Suite, mask: Mask, wanted: Reports) -> None:
-    """What cannot be written is a warning: the run is what it is."""
+def _told(environment: str | None, told: str, mask: Mask, wanted: Reports, code: ExitCode) -> None:
+    """The summary, wherever it is read. What cannot be written is a warning: the run is what it is."""
+    text = streams.masked(mask(told))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        _append("GITHUB_STEP_SUMMARY", f"{told}\n\n", mask)
-        _append("GITHUB_OUTPUT", "".join(f"{line}\n" for line in outputs.github(facts)), mask)
+        _append("GITHUB_STEP_SUMMARY", f"{text}\n\n")
+    if wanted.summary:
+        _write("--summary", wanted.summary, f"{text}\n")
+    request = notes.merge_request(os.environ)
+    if request and environment and code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):  # then seconds count
+        folder = os.path.relpath(wanted.project, os.environ.get("CI_PROJECT_DIR") or wanted.project)
+        try:
+            request.leave(f"deploy {environment} in {folder}", text)
+        except DeployError as error:
+            _warn(f"no note on the merge request: {error.message}")
+
+
+def _facts(facts: Mapping[str, str], mask: Mask, wanted: Reports) -> None:
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _append("GITHUB_OUTPUT", streams.masked(mask("".join(f"{line}\n" for line in outputs.github(facts)))))
     if wanted.dotenv:
         text = "".join(f"{line}\n" for line in outputs.dotenv(facts))
         _write("--dotenv", wanted.dotenv, streams.masked(mask(text)))
-    _junit(suite, mask, wanted)
 
 
 def _junit(suite: Suite, mask: Mask, wanted: Reports) -> None:
@@ -76,13 +105,13 @@ def _write(option: str, file: Path, text: str) -> None:
         _warn(error.message)
 
 
-def _append(variable: str, text: str, mask: Mask) -> None:
+def _append(variable: str, text: str) -> None:
     name = os.environ.get(variable)
     if not name:
         return
     try:
         with open(name, "a", encoding="utf-8") as file:
-            file.write(streams.masked(mask(text)))
+            file.write(text)
     except OSError as error:
         _warn(f"{variable}: {error.strerror}: {name}")
 

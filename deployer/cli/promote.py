@@ -57,13 +57,14 @@ def promote(
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
     junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Release what runs and is healthy in one environment to another: the same digest, nothing is built."""
-    reports = Reports(dotenv, junit)
+    reports = Reports(project, dotenv, junit, summary)
     with answering("promote", to, output, reports), ExitStack() as stack:
         if source == to:
             raise UsageError(f"--from and --to are both {to}", hint="deploy promote --from test --to prod")

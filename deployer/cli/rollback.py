@@ -38,13 +38,14 @@ def rollback(
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
     junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Put the last good revision back, or the one named, and watch it until healthy; shows first what changes."""
-    reports = Reports(dotenv, junit)
+    reports = Reports(project, dotenv, junit, summary)
     with answering("rollback", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, notes, sops
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -140,7 +140,9 @@ def session(
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    withheld = {
+        name for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *sops.keys(known)) if name
+    }
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         try:
@@ -270,7 +272,7 @@ def echo(text: str, mask: Mask) -> None:
 @contextmanager
 def answering(verb: str, environment: str | None, output: Output, reports: Reports = NONE) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
-    writable = NONE
+    writable = Reports(reports.project)
     try:
         reports.demand()
         writable = reports
