@@ -61,7 +61,7 @@ def plan(
             raise UsageError(f"--image names the image, so {why}")
         built = reported(run, image_file) if image_file else None
         given = run.values(assignments or [])
-        ready = run.checks.for_image(given, built.named) if built else run.checks.for_release(given, tag)
+        ready = run.checks.for_image(given, built.named) if built else run.checks.for_plan(given, tag)
         made = planned(run, ready, given, image_file, built)
         run.learn(_former(ready, run.secret_paths))
         run.learn(evidence.secrets(ready.cluster, run.target.namespace))
