@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`."""
+"""`python3 -m lab up|buildkit|down|status|env`."""
 
 import fcntl
 import os
@@ -10,7 +10,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
+from lab import (
+    access,
+    builder,
+    certificates,
+    controlplane,
+    dns,
+    engine,
+    images,
+    network,
+    nodes,
+    place,
+    programs,
+    registry,
+)
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
@@ -59,6 +72,18 @@ def _builds() -> None:
         _part(name, build)
 
 
+def buildkit() -> int:
+    """Bring BuildKit up beside a lab that runs."""
+    if not place.KUBECONFIG.exists():
+        print("lab: not there; `make lab` brings it up", file=sys.stderr)
+        return 1
+    try:
+        _part("buildkit", builder.up)
+    except PartFailed:
+        return 1
+    return 0
+
+
 def _done(future: Future[None]) -> None:
     future.result()
 
@@ -80,6 +105,7 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
     nodes.down()
+    builder.down()
     dns.down()
     controlplane.down()
     registry.down()
@@ -117,7 +143,7 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in access.environment().items():
+    for name, value in {**access.environment(), **builder.environment()}.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -138,7 +164,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "buildkit": buildkit, "down": down, "status": status, "env": env}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -147,7 +173,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "down"):  # one at a time
+        if sys.argv[1] in ("up", "buildkit", "down"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 

@@ -27,6 +27,10 @@ REGISTRY = "registry.lab:5443"
 REGISTRY_USER = "deploy"
 API = f"https://{NODE1}:6443"
 DOCKER = STATE / "docker.sock"
+BUILDKIT = STATE / "buildkit"
+BUILDX = STATE / "buildx"
+"""Where buildx keeps the builders of the lab, apart from those of the machine."""
+
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 
