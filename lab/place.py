@@ -31,6 +31,10 @@ REPOSITORIES = STATE / "git"
 """The git server's bare repositories."""
 
 DOCKER = STATE / "docker.sock"
+BUILDKIT = STATE / "buildkit"
+BUILDX = STATE / "buildx"
+"""Where buildx keeps the builders of the lab, apart from those of the machine."""
+
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 

@@ -115,6 +115,22 @@ def buildx() -> str:
     return said
 
 
+def buildkitd() -> str:
+    """BuildKit's daemon, of the version that goes with buildx."""
+    version = "v0.25.0"
+    return _module(
+        "buildkit",
+        "github.com/moby/buildkit/cmd/buildkitd",
+        f"-s -w -X github.com/moby/buildkit/version.Version={version}",
+    )
+
+
+def sbom() -> Path:
+    """The static program of the SBOM generator's image."""
+    _module("sbom", ".")
+    return place.BIN / "sbom"
+
+
 def helm() -> str:
     """Helm 4 as `helm`, helm 3 as `helm3`."""
     said = [_install(name, module) for name, module in HELM.items()]

@@ -45,6 +45,22 @@ def fingerprint(value: Any) -> Any:
     return value.lower().removeprefix("sha256:").replace(":", "") if isinstance(value, str) else value
 
 
+def platform(text: str) -> str:
+    """`linux/amd64`, or with a variant `linux/arm/v7`. Raises ValueError for another spelling of one, or for none."""
+    usual = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm/v7", "i386": "386"}
+    system, _, machine = text.partition("/")
+    meant = f"{system or 'linux'}/{usual[machine]}" if machine in usual else ""
+    if text in {*usual, *usual.values()}:
+        meant = f"linux/{usual.get(text, text)}"
+    if meant:
+        raise ValueError(f"`{text}` is not how a platform is written; did you mean `{meant}`?")
+    if not _PLATFORM.fullmatch(text):
+        raise ValueError(f"`{text}` is no platform; write linux/amd64, linux/arm64, linux/arm/v7")
+    return text
+
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?")
+
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
@@ -52,6 +68,15 @@ Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pat
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
+Platform = Annotated[str, AfterValidator(lambda text: platform(text))]
+CacheName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")
+]
+Provenance = Annotated[
+    Literal["false", "min", "max"],
+    BeforeValidator(lambda value: "false" if value is False else value),
+    WithJsonSchema({"enum": [False, "min", "max"]}),
+]
 
 
 class _Section(BaseModel):
@@ -95,6 +120,20 @@ class ImageSettings(_Section):
         "commit", description="branch: BRANCH-SHA; commit: SHA; version: the git tag of HEAD"
     )
     build_args: dict[str, str] = Field(default_factory=dict, description="build arguments; never a secret")
+    builder: str | None = Field(None, min_length=1, description="builder of buildx that builds and pushes")
+    platforms: tuple[Platform, ...] = Field((), description="platforms of the image, linux/amd64; none: the builder's")
+    cache: CacheName | None = Field(
+        None, description="repository[:tag] in the registry that keeps the layers for the next builder; tag: cache"
+    )
+    provenance: Provenance = Field("false", description="false, min, max: attest to how the image was built")
+    sbom: bool | Annotated[str, Field(min_length=1)] = Field(
+        False, description="attest to what is in the image: true, or the image of the generator"
+    )
+
+    @property
+    def beyond_docker(self) -> bool:
+        """Whether it takes a builder: the docker driver has one platform, no attestations and no cache elsewhere."""
+        return bool(self.builder or self.platforms or self.cache or self.provenance != "false" or self.sbom)
 
 
 class Release(_Section):
