@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`."""
+"""`python3 -m lab up|down|status|env`, and `observe`, a part that plain `up` does not start."""
 
 import fcntl
 import os
@@ -10,7 +10,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
+from lab import (
+    access,
+    certificates,
+    controlplane,
+    dns,
+    engine,
+    images,
+    network,
+    nodes,
+    observe,
+    place,
+    programs,
+    registry,
+)
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
@@ -48,6 +61,18 @@ def up() -> int:
     return 0
 
 
+def observing() -> int:
+    """Bring up what observes the lab: Prometheus, a Pushgateway, an OpenTelemetry collector."""
+    if not place.ADMIN.exists():
+        print("lab: not there; `make lab` brings it up", file=sys.stderr)
+        return 1
+    try:
+        _part("observe", observe.up)
+    except PartFailed:
+        return 1
+    return 0
+
+
 def _builds() -> None:
     for name, build in {
         "kubectl, sops": programs.wheels,
@@ -79,6 +104,7 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
+    observe.down()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -105,6 +131,7 @@ def status() -> int:
         "control plane": controlplane.ready,
         "dns": lambda: alive(dns.NAME),
         "nodes": nodes.ready,
+        **({"observe": observe.ready} if observe.started() else {}),
     }
     states = {name: ready() for name, ready in parts.items()}
     for name, ready in states.items():
@@ -117,7 +144,7 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in access.environment().items():
+    for name, value in {**access.environment(), **observe.environment()}.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -138,7 +165,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "down": down, "status": status, "env": env, "observe": observing}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -147,7 +174,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "down"):  # one at a time
+        if sys.argv[1] in ("up", "down", "observe"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 

@@ -19,10 +19,13 @@ CERTIFICATES = {
     "scheduler": ("/CN=system:kube-scheduler", ""),
     "proxy": ("/CN=system:kube-proxy", ""),
     "dns": ("/CN=lab-dns", ""),
+    "prometheus": ("/CN=lab-prometheus", ""),
     "node1": ("/O=system:nodes/CN=system:node:node1", ""),
     "node2": ("/O=system:nodes/CN=system:node:node2", ""),
 }
 """Name: (subject, alternative names)."""
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 def up() -> str:
@@ -32,19 +35,12 @@ def up() -> str:
         return "there"
     pki.mkdir(parents=True, exist_ok=True)
     pki.chmod(0o700)
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     run(
-        *("openssl", "req", "-x509", *key, "-keyout", pki / "ca.key", "-out", pki / "ca.crt", "-days", "3650"),
+        *("openssl", "req", "-x509", *KEY, "-keyout", pki / "ca.key", "-out", pki / "ca.crt", "-days", "3650"),
         *("-subj", "/CN=deploy lab", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"),
     )
-    for name, (subject, names) in CERTIFICATES.items():
-        run("openssl", "req", *key, "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.csr", "-subj", subject)
-        extensions = "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\nauthorityKeyIdentifier=keyid\n"
-        (pki / f"{name}.ext").write_text(extensions + (f"subjectAltName={names}\n" if names else ""))
-        run(
-            *("openssl", "x509", "-req", "-in", pki / f"{name}.csr", "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key"),
-            *("-CAcreateserial", "-days", "3650", "-extfile", pki / f"{name}.ext", "-out", pki / f"{name}.crt"),
-        )
+    for name in CERTIFICATES:
+        issue(name)
     run("openssl", "genrsa", "-out", pki / "accounts.key", "2048")
     run("openssl", "rsa", "-in", pki / "accounts.key", "-pubout", "-out", pki / "accounts.pub")
     system = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -54,6 +50,20 @@ def up() -> str:
     word.write_text(secrets.token_urlsafe(18) + "\n")
     (pki / "done").touch()
     return "made"
+
+
+def issue(name: str) -> None:
+    """A certificate of the lab's authority, unless it is there: a part that came later has one too."""
+    pki, (subject, names) = place.PKI, CERTIFICATES[name]
+    if (pki / f"{name}.crt").exists():
+        return
+    run("openssl", "req", *KEY, "-keyout", pki / f"{name}.key", "-out", pki / f"{name}.csr", "-subj", subject)
+    extensions = "keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\nauthorityKeyIdentifier=keyid\n"
+    (pki / f"{name}.ext").write_text(extensions + (f"subjectAltName={names}\n" if names else ""))
+    run(
+        *("openssl", "x509", "-req", "-in", pki / f"{name}.csr", "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key"),
+        *("-CAcreateserial", "-days", "3650", "-extfile", pki / f"{name}.ext", "-out", pki / f"{name}.crt"),
+    )
 
 
 def kubeconfig(file: Path, certificate: str) -> None:

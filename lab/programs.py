@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import place
@@ -38,9 +39,9 @@ HELM = {"helm": "helm.sh/helm/v4/cmd/helm@v4.3.1", "helm3": "helm.sh/helm/v3/cmd
 KUBERNETES = "v1.34.4"
 
 
-def packages() -> str:
+def packages(wanted: Mapping[str, str] = PACKAGES) -> str:
     """Install the Debian packages that are missing."""
-    missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
+    missing = [name for name, file in wanted.items() if not Path(file).exists()]
     if importlib.util.find_spec("pip") is None:
         missing.append("python3-pip")
     if not missing:
@@ -77,6 +78,11 @@ def kubernetes() -> str:
 def coredns() -> str:
     """The cluster's name server."""
     return _module("coredns", "github.com/coredns/coredns")
+
+
+def otelcol() -> str:
+    """The OpenTelemetry collector: a part that only `observe` needs."""
+    return _module("otelcol", ".")
 
 
 def buildx() -> str:
