@@ -56,10 +56,10 @@ class Reads(ast.NodeVisitor):
     """The settings that a module reads: `profile.target.context`, or through a name given to a section of it."""
 
     ROOTS: ClassVar[dict[str, Keys]] = {"profile": (), "limits": ("health",), "guards": ("guards",)}
-    SECTIONS: ClassVar[dict[str, Keys]] = {
+    SECTIONS: ClassVar[dict[str, Keys]] = {  # the type of a parameter
         "Window": ("guards", "window"),
         "Metrics": ("metrics",),
-    }  # the type of a parameter
+    }
 
     def __init__(self) -> None:
         self.names: dict[str, Keys] = dict(self.ROOTS)
