@@ -7,21 +7,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer import (
+    chart,
+    cluster,
+    guard,
+    guardfacts,
+    permissions,
+    prometheus,
+    pullsecret,
+    record,
+    release,
+    source,
+    storage,
+)
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
+from deployer.metrics.pods import NOBODY
+from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import build, repair, unchanged
+from deployer.plan import build, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, load
+from deployer.prometheus import Prometheus
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -73,6 +88,7 @@ class Checks:
     job: Job
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
+    prometheus: Prometheus | None = None  # None where no metrics are watched
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -225,6 +241,8 @@ class Checks:
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if self.prometheus:
+            checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
@@ -341,6 +359,19 @@ class Checks:
         tagged = self._tagged(registry, promoted.tag)
         image = replace(tagged.image, digest=promoted.digest)
         return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
+
+    def _metrics(self, door: Prometheus) -> None:
+        """A query that Prometheus refuses is found before the release. That it is away may be no reason to wait."""
+        nobody = Side(self.profile.release.name, self.target.namespace, self.environment, NOBODY)
+        for one in metrics.guards(self.profile):
+            try:
+                door.query(filled(one.query, nobody, one.window))
+            except prometheus.Refused as error:
+                raise PreflightError(f"metric {one.name}: {error.message}", hint=error.hint) from None
+            except prometheus.Unanswered as error:
+                if self.profile.metrics.unreachable == "indeterminate":
+                    raise PreflightError(error.message, hint=error.hint) from None
+                return
 
     def _engine(self) -> None:
         """What builds: an engine, or a builder of buildx."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lab import argocd, builder, gitserver, network, programs
+from lab import argocd, builder, gitserver, network, observe, programs
 from lab.processes import recorded
 
 
@@ -44,5 +44,8 @@ EXTRAS = {
     ),
     "buildkit": Extra(
         builder.NAME, {"buildkit": builder.up}, {"buildkit": builder.ready}, (builder.down,), (builder.environment,)
+    ),
+    "observe": Extra(
+        observe.PARTS[0], {"observe": observe.up}, {"observe": observe.ready}, (observe.down,), (observe.environment,)
     ),
 }

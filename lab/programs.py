@@ -105,6 +105,11 @@ def argocd() -> str:
     return said
 
 
+def otelcol() -> str:
+    """The OpenTelemetry collector: a part that only `observe` needs."""
+    return _module("otelcol", ".")
+
+
 def buildx() -> str:
     """BuildKit's docker plugin, where docker finds it whatever DOCKER_CONFIG says."""
     said = _module("buildx", "github.com/docker/buildx/cmd/buildx")

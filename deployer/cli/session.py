@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, notes, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, notes, prometheus, sops
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -29,6 +29,7 @@ from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
 from deployer.profile.schema import seconds
+from deployer.prometheus import Prometheus
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
@@ -53,6 +54,7 @@ class Session:
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
+    prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
 
     def values(self, assignments: Sequence[str]) -> Values:
@@ -90,6 +92,7 @@ class Session:
             self.job,
             self.login,
             self.variables,
+            self.prometheus,
         )
 
     @property
@@ -133,7 +136,11 @@ def session(
         opened = decrypted(project, environment, profile, known)
     except DeployError as error:
         opened = error
-    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    asked = prometheus.connect(profile, known)
+    shown_to = prometheus.variables(profile)
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    if asked:
+        mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
         mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
     if not isinstance(opened, DeployError):
@@ -141,7 +148,9 @@ def session(
     hide(mask.known)
     _tell_ci(mask)
     withheld = {
-        name for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *sops.keys(known)) if name
+        name
+        for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *shown_to, *sops.keys(known))
+        if name
     }
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
@@ -167,6 +176,7 @@ def session(
             job=ci.job(os.environ),
             variables=known,
             opened=opened,
+            prometheus=asked,
         )
 
 

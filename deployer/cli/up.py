@@ -88,7 +88,9 @@ def up(
                 plan = planned(run, ready, given, image_file, built).passing(passed)
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
+                doors = Doors(
+                    run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+                )
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
         return show(result, run.mask, output, reports)
 
