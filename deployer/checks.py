@@ -72,6 +72,7 @@ class Checks:
     job: Job
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
+    program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -94,6 +95,11 @@ class Checks:
         return self._ready(
             "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
         )
+
+    def for_target(self, values: Values, facts: Facts, *, force: bool = False) -> Ready:
+        """The same for one target of many: the image is in the registry, and neither git nor docker is asked again."""
+        wanted = _Wanted(facts.image, facts.source, True)
+        return self._ready("up", values, self._registry, lambda: wanted, lambda: None, force=force)
 
     def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
         """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
@@ -237,6 +243,8 @@ class Checks:
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""
         profile = load(self.project, environment, self.variables)
+        if profile.targets:
+            return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
         found = record.read(door, namespace, profile.release.name)
@@ -347,6 +355,8 @@ class Checks:
 
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""
+        if self.program:
+            return replace(self.program, target=self.target)
         program = self.profile.tools.helm
         version = self.programs.read(helm.version(program)).strip()
         problem = helm.supported(version)

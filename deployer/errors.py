@@ -33,6 +33,8 @@ class ExitCode(IntEnum):
     LOCKED = 10
     CHANGES = 11
     KEPT = 12
+    PARTIAL = 13
+    STOPPED = 14
     INTERRUPTED = 130
     TERMINATED = 143
 

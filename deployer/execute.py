@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.registry import Registry
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def stop(self) -> Stop:
+        """Where the run is to end, though no signal reaches its thread."""
+        return self.doors.programs.stop or Stop()
+
+    @property
     def cluster(self) -> Cluster:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
@@ -100,7 +107,7 @@ def execute(
     error: DeployError | None = None
     restored: int | None = None
     try:
-        with Lifeline() as lifeline:
+        with nullcontext(doors.programs.lifeline) if doors.programs.lifeline else Lifeline() as lifeline:
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
@@ -137,6 +144,7 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.stop.check()
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
@@ -206,7 +214,7 @@ def _program(run: _Run, stage: str, deed: Run) -> None:
             said = (error.detail or (error.message,))[-1].strip()
             run.warnings.append(f"{deed.failure}: {said}; tried again after {pause:.0f} s")
             run.tell(Notice(run.warnings[-1], Severity.WARNING))
-            time.sleep(pause)
+            run.stop.wait(pause)
 
 
 def _abandon(run: _Run, left: Abandon) -> str:
@@ -298,6 +306,7 @@ def _watched(run: _Run) -> rollout.Outcome:
             timeout=run.profile.release.timeout,
             limits=run.profile.health,
             tell=run.tell,
+            stop=run.stop,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None

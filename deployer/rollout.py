@@ -12,6 +12,7 @@ from deployer.health.judge import Memory, judge
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Object, Snapshot, Verdict, Workload
 from deployer.result import Event, Notice, Progress, Severity
+from deployer.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ def follow(
     timeout: float,
     limits: Limits,
     tell: Callable[[Event], None],
+    stop: Stop | None = None,
 ) -> Outcome:
-    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed."""
+    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed.
+
+    Raises Interrupted where the run is to end.
+    """
     if not workloads:
         return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
     deadline = time.monotonic() + timeout
@@ -46,7 +51,10 @@ def follow(
         [judging(workload, since, limits) for workload in workloads],
         deadline=deadline,
         tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
+        cancelled=stop.came if stop else lambda: False,
     )
+    if stop:
+        stop.check()
     worst = next((one for one in ended.judgements if one.verdict is ended.verdict), None)
     diagnosis = None
     if worst and ended.verdict in (Verdict.FAILED, Verdict.PROGRESSING):

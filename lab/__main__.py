@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`."""
+"""`python3 -m lab up|down|status|env|fleet|fleet-down`."""
 
 import fcntl
 import os
@@ -10,7 +10,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
+from lab import (
+    access,
+    certificates,
+    controlplane,
+    dns,
+    engine,
+    fleet,
+    images,
+    network,
+    nodes,
+    place,
+    programs,
+    registry,
+)
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
@@ -77,8 +90,27 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
     print(f"lab: {name:<20} {time.monotonic() - began:6.1f} s  {said}", flush=True)
 
 
+def fleet_up() -> int:
+    """Bring up three more clusters, beside the lab that is there."""
+    if not place.KUBECONFIG.exists():
+        print("lab: not there; `make lab` brings it up", file=sys.stderr)
+        return 1
+    try:
+        _part("fleet", fleet.up)
+    except PartFailed:
+        return 1
+    return 0
+
+
+def fleet_down() -> int:
+    """Remove them again."""
+    fleet.down()
+    return 0
+
+
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
+    fleet.down()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -138,7 +170,14 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env}
+    verbs = {
+        "up": up,
+        "down": down,
+        "status": status,
+        "env": env,
+        "fleet": fleet_up,
+        "fleet-down": fleet_down,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -147,7 +186,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "down"):  # one at a time
+        if sys.argv[1] not in ("status", "env"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 
