@@ -28,6 +28,7 @@ CONTROLLERS = (
     "garbage-collector-controller",
     "resourcequota-controller",
     "disruption-controller",
+    "node-lifecycle-controller",  # takes the taint of a node away that is ready
     "pod-garbage-collector-controller",
 )
 
