@@ -113,6 +113,11 @@ class Checks:
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
 
+    def for_reported(self, reported: Image) -> Facts:
+        """What is known of an image of a build report, which the registry must have."""
+        wanted = self._reported(self._registry, reported)
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job)
+
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
         registry = self._registry
@@ -189,10 +194,18 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def guarded(self, verb: guard.Verb) -> guard.Facts:
-        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+    def guarded(self, verb: guard.Verb, released: Facts | None = None) -> guard.Facts:
+        """What the guards need to know of a verb, but for what it changes; `released`: what it takes from the tree."""
         return guardfacts.gather(
-            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=released.source if released else None,
+            image=released.image if released else None,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
     def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
@@ -228,17 +241,7 @@ class Checks:
 
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
-        return guardfacts.gather(
-            self.profile.guards,
-            verb,
-            self.environment,
-            self.job,
-            project=self.project,
-            programs=self.programs,
-            tree=wanted.source,
-            image=wanted.image,
-            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-        )
+        return self.guarded(verb, Facts(wanted.image, history=(), source=wanted.source))
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""

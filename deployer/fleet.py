@@ -88,7 +88,7 @@ class Rolled:
     ended: tuple[Ended, ...]  # in the order of the fleet
     left: tuple[str, ...] = ()  # whose turn never came
     stopped: str = ""  # why
-    image: Image | None = None
+    image: Image | None = None  # what all of them were to run
 
 
 def roll(
@@ -98,13 +98,14 @@ def roll(
     tell: Callable[[Told], None],
     agreed: Callable[[Wave, Wave], str],
     stop: Stop,
+    image: Image | None = None,
 ) -> Rolled:
     """Do the deed on each target, in the fleet's order and within its bounds. A signal ends all of it, and is no error.
 
     `deed` is the whole of one target, and raises DeployError where it ends before its first change. `offline` says
     why a target is not there. `agreed`: the end of one wave and the next → why the gate stays shut, or nothing.
     """
-    return _Roll(fleet, deed, offline, tell, agreed, stop).run()
+    return replace(_Roll(fleet, deed, offline, tell, agreed, stop).run(), image=image)
 
 
 def offline(target: Target, patience: float) -> DeployError | None:

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.fleet import Rolled
 from deployer.mask import Mask
-from deployer.report import annotations, outputs, summary
+from deployer.report import annotations, fleet, outputs, summary
 from deployer.result import Result
 
 
 def ended(result: Result, mask: Mask, dotenv: Path | None) -> None:
     """A run that did something, or tried to."""
     _leave("\n".join(summary.lines(result)), outputs.facts(result), mask, dotenv)
+
+
+def many(found: Rolled, mask: Mask, dotenv: Path | None) -> None:
+    """A run on many targets."""
+    _leave("\n".join(fleet.summary(found)), outputs.many(found.code, found.image), mask, dotenv)
 
 
 def refused(verb: str, environment: str | None, problem: DeployError, dotenv: Path | None) -> None:

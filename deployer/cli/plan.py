@@ -38,6 +38,7 @@ class Output(StrEnum):
 
 def plan(
     env: options.Env,
+    target: options.OneTarget = None,
     tag: options.Tag = None,
     assignments: options.Assignments = None,
     out: Annotated[
@@ -51,7 +52,7 @@ def plan(
 ) -> int:
     """Say what `up` would change, field by field, and touch nothing. Exit code 11: changes; 0: nothing to do."""
     machine = options.Output.JSON if output is Output.JSON else options.Output.TEXT
-    with answering("plan", env, machine), session(project, env, env_file) as run:
+    with answering("plan", env, machine), session(project, env, env_file, one=target) as run:
         given = run.values(assignments or [])
         ready = run.checks.for_release(given, tag)
         made = plan_of(run, ready, given)

@@ -256,10 +256,15 @@ def login_command(run: Session) -> Command | None:
     return docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
 
 
+def alive(output: Output) -> bool:
+    """Whether stderr is a screen that can be drawn on, and somebody looks at it."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    return terminal and output is Output.TEXT
+
+
 def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     """Who tells the run: a live screen on a terminal, lines elsewhere. Always on stderr."""
-    alive = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
-    if alive and output is Output.TEXT:
+    if alive(output):
         from deployer.report.terminal import Terminal  # rich takes a tenth of a second that CI need not pay
 
         return Terminal(mask, verbose=verbose)

@@ -43,6 +43,9 @@ class Wave:
 class Fleet:
     """What is to be done on many targets, and how much of it may fail."""
 
+    verb: str
+    environment: str
+    release: str
     waves: tuple[Wave, ...]
     concurrency: int = 8
     budget: int = 0  # failures that are tolerated in all
@@ -116,7 +119,7 @@ class Over:
 Step = Start | Wait | Gate | Over
 
 
-def fleet(profile: Profile, chosen: Sequence[FleetTarget]) -> Fleet:
+def fleet(verb: str, environment: str, profile: Profile, chosen: Sequence[FleetTarget]) -> Fleet:
     """The waves of a profile, with the chosen targets in them; a target is in the same wave however few are chosen."""
     settings, total = profile.fleet, len(profile.targets)
     names = {one.name for one in chosen}
@@ -133,6 +136,9 @@ def fleet(profile: Profile, chosen: Sequence[FleetTarget]) -> Fleet:
         waves.append(Wave(one.name, mine, one.pause, one.gate, allowed))
     waves.append(Wave(REST if waves else "all", tuple(each.name for each in left if each.name in names)))
     return Fleet(
+        verb,
+        environment,
+        profile.release.name,
         waves=tuple(wave for wave in waves if wave.targets),
         concurrency=settings.concurrency,
         budget=number(settings.failure_budget, total, math.floor),
@@ -172,11 +178,14 @@ def chosen(profile: Profile, environment: str, names: Sequence[str], labels: Seq
             near = nearest(value, there) if there else nearest(key, keys)
             raise UsageError(f"--select {text}: no target has that label{near}")
         wanted.setdefault(key, set()).add(value)
-    return tuple(
+    found = tuple(
         one
         for one in targets
         if (not names or one.name in names) and all(one.labels.get(key) in values for key, values in wanted.items())
     )
+    if targets and not found:
+        raise UsageError(f"no target of environment `{environment}` is all that --target and --select say")
+    return found
 
 
 def at(profile: Profile, target: FleetTarget) -> Profile:
