@@ -149,6 +149,8 @@ def _start_api(member: Member) -> None:
             *("--service-cluster-ip-range", place.SERVICES),
             *("--service-account-key-file", pki / "accounts.pub"),
             *("--service-account-signing-key-file", pki / "accounts.key"),
+            # Debian's etcd cannot say how far a watch is; kwok's watches would end at once and come back ever later.
+            *("--feature-gates", "WatchList=false"),
         ),
     )
 
