@@ -89,6 +89,7 @@ class Checks:
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
     prometheus: Prometheus | None = None  # None where no metrics are watched
+    program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -117,6 +118,11 @@ class Checks:
             "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
         )
 
+    def for_target(self, values: Values, facts: Facts, *, force: bool = False) -> Ready:
+        """The same for one target of many: the image is in the registry, and neither git nor docker is asked again."""
+        wanted = _Wanted(facts.image, facts.source, True)
+        return self._ready("up", values, self._registry, lambda: wanted, lambda: None, force=force)
+
     def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
         """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
         registry = self._registry
@@ -128,6 +134,11 @@ class Checks:
         _raise(checks)
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
+
+    def for_reported(self, reported: Image) -> Facts:
+        """What is known of an image of a build report, which the registry must have."""
+        wanted = self._reported(self._registry, reported)
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job)
 
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
@@ -207,10 +218,18 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def guarded(self, verb: guard.Verb) -> guard.Facts:
-        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+    def guarded(self, verb: guard.Verb, released: Facts | None = None) -> guard.Facts:
+        """What the guards need to know of a verb, but for what it changes; `released`: what it takes from the tree."""
         return guardfacts.gather(
-            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=released.source if released else None,
+            image=released.image if released else None,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
     def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
@@ -248,21 +267,13 @@ class Checks:
 
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
-        return guardfacts.gather(
-            self.profile.guards,
-            verb,
-            self.environment,
-            self.job,
-            project=self.project,
-            programs=self.programs,
-            tree=wanted.source,
-            image=wanted.image,
-            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-        )
+        return self.guarded(verb, Facts(wanted.image, history=(), source=wanted.source))
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""
         profile = load(self.project, environment, self.variables)
+        if profile.targets:
+            return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
         found = record.read(door, namespace, profile.release.name)
@@ -429,6 +440,8 @@ class Checks:
 
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""
+        if self.program:
+            return replace(self.program, target=self.target)
         program = self.profile.tools.helm
         version = self.programs.read(helm.version(program)).strip()
         problem = helm.supported(version)

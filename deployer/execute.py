@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.stop import Stop
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
@@ -81,6 +83,11 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def stop(self) -> Stop:
+        """Where the run is to end, though no signal reaches its thread."""
+        return self.doors.programs.stop or Stop()
+
+    @property
     def cluster(self) -> Cluster:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
@@ -111,7 +118,7 @@ def execute(
     error: DeployError | None = None
     restored: int | None = None
     try:
-        with Lifeline() as lifeline:
+        with nullcontext(doors.programs.lifeline) if doors.programs.lifeline else Lifeline() as lifeline:
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
@@ -149,6 +156,7 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.stop.check()
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
@@ -237,7 +245,7 @@ def _program(run: _Run, stage: str, deed: Run) -> None:
             wait = max(pause, refused.pause) if refused else pause
             said = refused.sentence if refused else (error.detail or (error.message,))[-1].strip()
             _warn(run, f"{deed.failure}: {said}; tried again after {wait:.0f} s")
-            time.sleep(wait)
+            run.stop.wait(wait)
         else:
             for trouble in docker.cache_trouble(lines):
                 _warn(run, f"{trouble}; the image is not the worse for it")
@@ -348,6 +356,7 @@ def _watched(run: _Run, timeout: float) -> rollout.Outcome:
             timeout=timeout,
             limits=run.profile.health,
             tell=run.tell,
+            stop=run.stop,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None

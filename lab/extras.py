@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lab import argocd, builder, gitserver, network, observe, programs
+from lab import argocd, builder, fleet, gitserver, network, observe, programs
 from lab.processes import recorded
 
 
@@ -47,5 +47,8 @@ EXTRAS = {
     ),
     "observe": Extra(
         observe.PARTS[0], {"observe": observe.up}, {"observe": observe.ready}, (observe.down,), (observe.environment,)
+    ),
+    "fleet": Extra(
+        fleet.MEMBERS[0].part("etcd"), {"fleet": fleet.up}, {"fleet": fleet.ready}, (fleet.down,), (fleet.environment,)
     ),
 }

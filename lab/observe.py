@@ -4,7 +4,7 @@ import sys
 
 from lab import certificates, place, programs
 from lab.controlplane import kubectl
-from lab.processes import alive, attempt, recorded, run, start, stop, until
+from lab.processes import alive, attempt, run, start, stop, until
 
 PACKAGES = {"prometheus": "/usr/bin/prometheus", "prometheus-pushgateway": "/usr/bin/prometheus-pushgateway"}
 PARTS = ("targets", "prometheus", "pushgateway", "otelcol")

@@ -40,6 +40,8 @@ BUNDLE = PKI / "bundle.pem"
 
 ADMIN = STATE / "admin.kubeconfig"
 KUBECONFIG = STATE / "kubeconfig"
+FLEET = STATE / "fleet.kubeconfig"
+FLEET_ADMIN = STATE / "fleet-admin.kubeconfig"
 ENVIRONMENTS = ("dev", "test", "prod")
 MIRROR = {
     "GO_IMAGE": f"{REGISTRY}/mirror/golang:1.26-alpine",

@@ -110,6 +110,11 @@ def otelcol() -> str:
     return _module("otelcol", ".")
 
 
+def kwok() -> str:
+    """What plays nodes and pods for a fleet."""
+    return _module("kwok", "sigs.k8s.io/kwok/cmd/kwok")
+
+
 def buildx() -> str:
     """BuildKit's docker plugin, where docker finds it whatever DOCKER_CONFIG says."""
     said = _module("buildx", "github.com/docker/buildx/cmd/buildx")

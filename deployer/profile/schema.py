@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -232,6 +232,33 @@ def zone(value: str) -> str:
     return value
 
 
+def budget(value: Any) -> Any:
+    """A number of targets, or a share such as `10%`, as a number from 0 to 1. Raises ValueError where it is neither."""
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)) and float(match[1]) <= 100:
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("a number of targets or a share of them is expected: 2 or 10%")
+    return value
+
+
+def selection(value: Any) -> Any:
+    """Labels as a map, a share of the targets such as `10%`, or their number. Raises ValueError elsewhere."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            if not isinstance(one, str):
+                raise ValueError(f"label `{name}` is `{one}`; labels are text: write it in quotes")
+        if not value:
+            raise ValueError("a label is expected: {region: eu}")
+        return dict(value)
+    try:
+        found = budget(value)
+    except ValueError:
+        found = 0
+    if not found:
+        raise ValueError("labels, a share or a number of targets is expected: {region: eu}, 10% or 3")
+    return found
+
+
 _REGEX = re.compile(r"^\^|\$$|[\\(|]|(^|[/-])\.\*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
@@ -239,6 +266,24 @@ _LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "stri
 
 Share = Annotated[
     float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
+]
+Budget = Annotated[
+    int | float,
+    BeforeValidator(budget),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "%$"}]}),
+]
+Selection = Annotated[
+    dict[str, str] | int | float,
+    BeforeValidator(selection),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "%$"},
+            ]
+        }
+    ),
 ]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(glob)], ...], BeforeValidator(several), WithJsonSchema(_LIST)]
 Names = Annotated[tuple[str, ...], BeforeValidator(several), WithJsonSchema(_LIST)]
@@ -428,10 +473,58 @@ class Tools(_Section):
     sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
+class FleetTarget(_Section):
+    """One of many places where the release lives; what it does not say is the profile's."""
+
+    name: DnsLabel = Field(description="what reports and --target call it")
+    labels: dict[str, str] = Field(default_factory=dict, description="what waves and --select choose by")
+    kubeconfig: str | None = Field(None, description="in place of target.kubeconfig")
+    context: str | None = Field(None, description="in place of target.context")
+    namespace: DnsLabel | None = Field(None, description="in place of target.namespace")
+    identity: Identity | None = Field(None, description="in place of target.identity")
+    values: dict[str, Any] = Field(default_factory=dict, description="Helm values over all but --set")
+
+    def over(self, target: Target) -> Target:
+        """Where it is."""
+        own = {key: getattr(self, key) for key in ("kubeconfig", "context", "namespace", "identity")}
+        return target.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+
+class FleetWave(_Section):
+    """Targets that are deployed before others."""
+
+    name: DnsLabel = Field(description="what reports call it")
+    select: Selection = Field(description="labels, a share of all targets (10%), or their number")
+    pause: Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False)] = Field(
+        0, description="how long to wait after it, before the next one"
+    )
+    gate: Literal["budget", "healthy", "ask"] = Field(
+        "budget", description="what the next wave needs: the budget is not used up; no failure; a person says yes"
+    )
+    failure_budget: Budget | None = Field(None, description="failures that are tolerated in this wave: 2 or 10%")
+
+
+class Fleet(_Section):
+    """How an environment of many targets is deployed."""
+
+    concurrency: int = Field(8, ge=1, le=64, description="targets, and so helm programs, at work at once")
+    waves: tuple[FleetWave, ...] = Field((), description="which targets come first; the rest is the last wave")
+    failure_budget: Budget = Field(0, description="failures that are tolerated in all: 2 or 10%")
+    retries: int = Field(1, ge=0, le=10, description="further tries of a target that failed, after the others")
+    offline: Literal["skip", "fail"] = Field(
+        "skip", description="what a target is whose API does not answer: left out, or a failure"
+    )
+    connect_timeout: Duration = Field(5, description="how long a target's API may take to answer, before it is offline")
+
+
 class Profile(_Section):
     """One environment, all layers merged and filled in."""
 
     target: Target
+    targets: tuple[FleetTarget, ...] = Field(
+        (), description="many places instead of one, here or in environments/<env>.targets.yaml; see docs/fleet.md"
+    )
+    fleet: Fleet = Field(Fleet())
     protected: bool | None = Field(
         None, description="target.identity must pin the cluster by uid or caSha256; always so in `prod`"
     )
