@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`."""
+"""`python3 -m lab up|down|status|env`, and parts that `up` leaves out: `gateway`, `mesh`."""
 
 import fcntl
 import os
@@ -10,7 +10,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
+from lab import (
+    access,
+    certificates,
+    controlplane,
+    dns,
+    engine,
+    gateway,
+    images,
+    mesh,
+    network,
+    nodes,
+    place,
+    programs,
+    registry,
+)
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
@@ -48,6 +62,28 @@ def up() -> int:
     return 0
 
 
+def with_gateway() -> int:
+    """Add Contour and Envoy to the lab that runs: a Gateway for real requests."""
+    return _added({"gateway's programs": programs.gateway, "gateway": gateway.up})
+
+
+def with_mesh() -> int:
+    """Add Istio's control plane to the lab that runs."""
+    return _added({"mesh's programs": programs.mesh, "mesh": mesh.up})
+
+
+def _added(parts: dict[str, Callable[[], str]]) -> int:
+    if not place.KUBECONFIG.exists():
+        print("lab: not there; `make lab` brings it up", file=sys.stderr)
+        return 1
+    try:
+        for name, bring_up in parts.items():
+            _part(name, bring_up)
+    except PartFailed:
+        return 1
+    return 0
+
+
 def _builds() -> None:
     for name, build in {
         "kubectl, sops": programs.wheels,
@@ -79,6 +115,8 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
+    mesh.down()
+    gateway.down()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -138,7 +176,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "down": down, "status": status, "env": env, "gateway": with_gateway, "mesh": with_mesh}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -147,7 +185,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "down"):  # one at a time
+        if sys.argv[1] not in ("status", "env"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 

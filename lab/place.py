@@ -30,6 +30,12 @@ DOCKER = STATE / "docker.sock"
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 
+GATEWAY = ("gateways", "public")
+"""Namespace and name of the Gateway."""
+GATEWAY_PORT = 8090
+ISTIOD = "127.0.0.1:15080"
+"""Where the mesh's control plane answers HTTP: its webhooks and its debug pages."""
+
 ADMIN = STATE / "admin.kubeconfig"
 KUBECONFIG = STATE / "kubeconfig"
 ENVIRONMENTS = ("dev", "test", "prod")
