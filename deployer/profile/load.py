@@ -106,6 +106,7 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
             f"{found.place(('target', 'identity'))}: `{environment}` is protected, so target.identity must pin its "
             f"cluster by uid or caSha256; `deploy config pin --env {environment}` writes them"
         )
+    yield from _strategy(found, profile)
     place = found.place(("target", "namespace"))
     if target.namespace.startswith(RESERVED):
         yield f"{place}: target.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
@@ -113,6 +114,20 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
         yield (
             f"{place}: target.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"
+        )
+
+
+def _strategy(found: Sources, profile: Profile) -> Iterator[str]:
+    """What a canary cannot be without."""
+    if profile.strategy != "canary":
+        return
+    place = found.place(("strategy",))
+    if not profile.canary.steps:
+        yield f"{place}: strategy is canary, so canary.steps must say its steps: [{{weight: 5, pause: 1m}}, …]"
+    if not profile.rollback.automatic:
+        yield (
+            f"{found.place(('rollback', 'automatic'))}: strategy is canary, which takes a bad version back by itself, "
+            "so rollback.automatic cannot be false"
         )
 
 
