@@ -91,6 +91,7 @@ class Traffic:
                 connection = _connection()
             self.answers.append((time.monotonic(), said))
             time.sleep(0.005)
+        connection.close()
 
     def last(self, version: str) -> float:
         """When a version answered last; 0 where it never did."""

@@ -1,13 +1,14 @@
 """A release in steps on the lab: real requests through Envoy, each weight measured, each fault stopped at its step."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Project
 from processes import CI, end, job, kill, until
-from requests_through import ask, measured
+from requests_through import Traffic, ask, measured
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.canary]
 
@@ -126,3 +127,118 @@ def test_weights_are_what_the_step_says(canary: Project, tmp_path: Path, capfd: 
     assert verdicts[0] == ("healthy", None)
     assert verdicts[-1] == ("healthy", None)
     assert ("canary", 50) in verdicts
+
+
+def generation(project: Project) -> int:
+    """How often the route was changed."""
+    (route,) = project.objects("httproutes")
+    return int(route["metadata"]["generation"])
+
+
+def taken_back(project: Project) -> None:
+    """One version has all requests, and nothing is left of the other."""
+    assert weights(project) == {"web": 1}
+    for kind in ("deployments", "services"):
+        assert [one["metadata"]["name"] for one in project.objects(kind)] == ["web"]
+    assert set(ask(host(project), 200)) == {"v1"}
+    assert standing(project) is None
+    newest = history(project)[-1]
+    assert (newest["verdict"], newest["status"]) == ("healthy", "deployed")
+    assert not project.objects("leases")
+
+
+def test_a_version_that_crashes_gets_no_request(canary: Project) -> None:
+    released(canary)
+    with Traffic(host(canary)) as traffic:
+        done = canary.deploy(*NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", environ=CI)
+    assert done.code == 5, done
+    assert "canary 0% FAILED" in done.err
+    assert "web-canary" in done.out
+    assert "canary 5%" not in done.err
+    assert {said for _, said in traffic.answers} == {"v1"}
+    taken_back(canary)
+    failed = history(canary)[-2]
+    assert failed["verdict"] == "failed"
+    assert failed["canary"] == {"weight": 0, "step": 0, "steps": 3}
+
+
+def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
+    canary: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    released(canary)
+    hold(canary, 2)
+    probe = {"periodSeconds": 1, "failureThreshold": 1}
+    canary.profile("dev", values={"livenessProbe": probe})
+    log, began = tmp_path / "log", 0.0
+    with Traffic(host(canary)) as traffic:
+        process = job(canary, *NEXT, "--set", "env.SICK_AFTER=20s", log=log)
+        try:
+            until(lambda: "canary 25% FAILED" in log.read_text() or process.poll() is not None, "the fault", 240)
+            before = generation(canary)
+            until(lambda: "rollback …" in log.read_text() or process.poll() is not None, "the rollback", 60)
+            began = time.monotonic()
+            code = process.wait(timeout=240)
+        finally:
+            end(kill(process, children=True))
+        until(lambda: time.monotonic() > began + 5, "some more requests")
+    assert code == 5, log.read_text()
+    assert "canary 25% FAILED" in log.read_text()
+    assert generation(canary) - before <= 1, "the route was changed more than once"
+    late = traffic.last("v2") - began
+    with capfd.disabled():
+        print(f"\nthe last answer of the bad version came {late:.2f} s after the rollback began")
+    assert late < 5
+    taken_back(canary)
+
+
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, tmp_path: Path, step: int) -> None:
+    released(canary)
+    if step:
+        stopped_at(canary, step, tmp_path / "log")
+    else:
+        killed_when(canary, tmp_path / "log", "canary 0% …")
+    done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
+    assert done.code == 0, done
+    taken_back(canary)
+
+
+def killed_when(project: Project, log: Path, said: str) -> None:
+    """Kill a run and its children as soon as it says so."""
+    process = job(project, *NEXT, log=log)
+    try:
+        until(lambda: said in log.read_text() or process.poll() is not None, said, 240)
+    finally:
+        end(kill(process, children=True))
+
+
+@pytest.mark.parametrize("moment", ["canary 0% …", "canary 5% …", "canary 5% done", "stable …", "rollout …"])
+def test_a_killed_run_is_finished_by_the_next(canary: Project, tmp_path: Path, moment: str) -> None:
+    released(canary)
+    hold(canary, 0)
+    killed_when(canary, tmp_path / "log", moment)
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert weights(canary) == {"web": 1}
+    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
+    assert set(ask(host(canary), 200)) == {"v2"}
+    assert not canary.objects("leases")
+
+
+def test_another_version_over_one_that_a_killed_run_left(canary: Project, tmp_path: Path) -> None:
+    released(canary)
+    stopped_at(canary, 1, tmp_path / "log")
+    hold(canary, 0)
+    done = canary.deploy(*GOOD, "--set", "env.VERSION=v3", environ=CI)
+    assert done.code == 0, done
+    assert set(ask(host(canary), 200)) == {"v3"}
+    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
+
+
+def test_the_old_version_again_over_one_that_a_killed_run_left(canary: Project, tmp_path: Path) -> None:
+    """No pod would be another than the stable ones: no canary, and what the killed one has left goes."""
+    released(canary)
+    killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    taken_back(canary)
