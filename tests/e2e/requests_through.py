@@ -1,4 +1,4 @@
-"""Real requests through the lab's Gateway, counted by which version answered."""
+"""Real requests through the lab's gateways, counted by which version answered. `gateway` is a variable of the lab."""
 
 import http.client
 import os
@@ -10,15 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+GATEWAY, MESH = "LAB_GATEWAY", "LAB_MESH"
 THREADS = 4
 FAILED = "failed"
 
 
-def ask(host: str, count: int) -> Counter[str]:
+def ask(host: str, count: int, gateway: str = GATEWAY) -> Counter[str]:
     """Send that many requests, and count the answers; `failed 503` for what is no answer of a pod."""
     with ThreadPoolExecutor(THREADS) as pool:
         shares = [count // THREADS + (1 if index < count % THREADS else 0) for index in range(THREADS)]
-        return sum(pool.map(lambda share: _each(host, share), shares), Counter())
+        return sum(pool.map(lambda share: _each(host, share, gateway), shares), Counter())
 
 
 def share(counted: Counter[str], version: str) -> float:
@@ -26,21 +27,21 @@ def share(counted: Counter[str], version: str) -> float:
     return 100 * counted[version] / sum(counted.values())
 
 
-def measured(host: str, version: str, weight: float, count: int = 10_000) -> tuple[float, int]:
+def measured(host: str, version: str, weight: float, count: int = 10_000, gateway: str = GATEWAY) -> tuple[float, int]:
     """The percent that a version answers, and of how many requests.
 
     Each request is dealt by chance: of 10,000 at 25 % one run in fifty is a point off. Such a run is counted on, until
     chance has no say any more.
     """
-    counted = ask(host, count)
+    counted = ask(host, count, gateway)
     if abs(share(counted, version) - weight) > 1:
-        counted += ask(host, 5 * count)
+        counted += ask(host, 5 * count, gateway)
     return share(counted, version), sum(counted.values())
 
 
-def _each(host: str, count: int) -> Counter[str]:
+def _each(host: str, count: int, gateway: str) -> Counter[str]:
     found: Counter[str] = Counter()
-    connection = _connection()
+    connection = _connection(gateway)
     for _ in range(count):
         try:
             connection.request("GET", "/", headers={"Host": host})
@@ -49,14 +50,14 @@ def _each(host: str, count: int) -> Counter[str]:
             found[text if answer.status == 200 else f"{FAILED} {answer.status}"] += 1
         except (OSError, http.client.HTTPException):
             connection.close()
-            connection = _connection()
+            connection = _connection(gateway)
             found[FAILED] += 1
     connection.close()
     return found
 
 
-def _connection() -> http.client.HTTPConnection:
-    address = urlsplit(os.environ["LAB_GATEWAY"])
+def _connection(gateway: str = GATEWAY) -> http.client.HTTPConnection:
+    address = urlsplit(os.environ[gateway])
     return http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
 
 

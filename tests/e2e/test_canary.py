@@ -197,7 +197,7 @@ def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, 
     if step:
         stopped_at(canary, step, tmp_path / "log")
     else:
-        killed_when(canary, tmp_path / "log", "canary 0% …")
+        killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
     done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
     assert done.code == 0, done
     taken_back(canary)
