@@ -27,6 +27,9 @@ from lab import (
 )
 from lab.processes import PartFailed, alive, recorded, stop
 
+ADDED = (("gateway", gateway.CONTOUR, gateway.ready), ("mesh", mesh.NAME, mesh.ready))
+"""Parts that are in the lab only where somebody asked for them: name, first program, whether it is ready."""
+
 OTHER_WAY = (
     "The other way: `make demo` with a cluster and a registry of your own, named by variables: see lab/README.md, "
     '"A cluster of your own".'
@@ -144,6 +147,7 @@ def status() -> int:
         "dns": lambda: alive(dns.NAME),
         "nodes": nodes.ready,
     }
+    parts |= {name: part for name, first, part in ADDED if first in recorded()}
     states = {name: ready() for name, ready in parts.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")

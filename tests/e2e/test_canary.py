@@ -1,12 +1,14 @@
 """A release in steps on the lab: real requests through Envoy, each weight measured, each fault stopped at its step."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project
+import yaml
+from conftest import ROOT, Project
 from processes import CI, end, job, kill, until
 from requests_through import Traffic, ask, measured
 
@@ -241,4 +243,28 @@ def test_the_old_version_again_over_one_that_a_killed_run_left(canary: Project, 
     killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
     done = canary.deploy(*GOOD, environ=CI)
     assert done.code == 0, done
+    taken_back(canary)
+
+
+def test_the_page_lets_a_newcomer_do_it(canary: Project) -> None:
+    """docs/canary.md: its profile with the lab's Gateway and without its pauses, its commands one by one."""
+    page = (ROOT / "docs" / "canary.md").read_text()
+    (text,) = re.findall(r"<!-- profile: httproute -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    profile = yaml.safe_load(re.sub(r"pause: \w+", "pause: 0s", text).replace("web.example.com", host(canary)))
+    profile["values"]["httpRoute"]["parentRefs"] = [
+        {"name": os.environ["LAB_GATEWAY_NAME"], "namespace": os.environ["LAB_GATEWAY_NAMESPACE"]}
+    ]
+    canary.profile("dev", **profile)
+    released(canary)
+    commands = re.findall(r"^    deploy (\w+) --env prod", page, re.MULTILINE)
+    assert commands == ["plan", "up", "status", "rollback", "history"]
+    more = {"plan": NEXT[3:], "up": NEXT[3:], "rollback": ("--yes",)}
+    said = {}
+    for verb in commands:
+        done = canary.deploy(verb, "--env", "dev", *more.get(verb, ()), environ=CI)
+        assert done.code in ((0, 11) if verb == "plan" else (0,)), done
+        said[verb] = done.out + done.err
+    assert "canary beside revision 1" in said["plan"]
+    assert "canary 25% done" in said["up"]
+    assert "canary 25 % at step 2 of 3" in said["history"]
     taken_back(canary)
