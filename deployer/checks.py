@@ -89,6 +89,11 @@ class Checks:
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
+    def for_plan(self, values: Values, given_tag: str | None) -> Ready:
+        """The same for a plan, which builds nothing: it needs no docker."""
+        registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), lambda: None, force=False)
+
     def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
         """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
         registry = self._registry
@@ -320,7 +325,7 @@ class Checks:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)

@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`, and parts that `up` leaves out: `gateway`, `mesh`."""
+"""`python3 -m lab up|gitops|gateway|mesh|down|status|env`."""
 
 import fcntl
 import os
@@ -12,11 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lab import (
     access,
+    argocd,
     certificates,
     controlplane,
     dns,
     engine,
     gateway,
+    gitserver,
     images,
     mesh,
     network,
@@ -27,13 +29,25 @@ from lab import (
 )
 from lab.processes import PartFailed, alive, recorded, stop
 
-ADDED = (("gateway", gateway.CONTOUR, gateway.ready), ("mesh", mesh.NAME, mesh.ready))
-"""Parts that are in the lab only where somebody asked for them: name, first program, whether it is ready."""
-
 OTHER_WAY = (
     "The other way: `make demo` with a cluster and a registry of your own, named by variables: see lab/README.md, "
     '"A cluster of your own".'
 )
+
+PARTS = {
+    "docker": engine.ready,
+    "registry": registry.ready,
+    "control plane": controlplane.ready,
+    "dns": lambda: alive(dns.NAME),
+    "nodes": nodes.ready,
+}
+"""Part: whether it runs."""
+
+GITOPS = {"git server": gitserver.ready, "argocd": argocd.ready}
+"""The same of what `gitops` adds."""
+
+ADDED = {"gateway": (gateway.CONTOUR, gateway.ready), "mesh": (mesh.NAME, mesh.ready)}
+"""Parts that somebody has to ask for: their first program, and whether they run."""
 
 
 def up() -> int:
@@ -87,6 +101,23 @@ def _added(parts: dict[str, Callable[[], str]]) -> int:
     return 0
 
 
+def gitops() -> int:
+    """Bring the git server and Argo CD up, beside a lab that runs; the lab too where it does not."""
+    if not all(ready() for ready in PARTS.values()) and up():
+        return 1
+    began = time.monotonic()
+    try:
+        _part("packages", lambda: programs.packages(programs.GITOPS))
+        _part("argocd, built", programs.argocd)
+        _part("network", network.up)
+        _part("git server", gitserver.up)
+        _part("argocd", argocd.up)
+    except PartFailed:
+        return 1
+    print(f"lab: gitops ready in {time.monotonic() - began:.1f} s")
+    return 0
+
+
 def _builds() -> None:
     for name, build in {
         "kubectl, sops": programs.wheels,
@@ -120,6 +151,8 @@ def down() -> int:
     """Remove every part; what was built stays in the cache."""
     mesh.down()
     gateway.down()
+    argocd.down()
+    gitserver.down()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -140,18 +173,17 @@ def status() -> int:
     if not place.STATE.exists():
         print("lab: not there; `make lab` brings it up")
         return 1
-    parts = {
-        "docker": engine.ready,
-        "registry": registry.ready,
-        "control plane": controlplane.ready,
-        "dns": lambda: alive(dns.NAME),
-        "nodes": nodes.ready,
-    }
-    parts |= {name: part for name, first, part in ADDED if first in recorded()}
-    states = {name: ready() for name, ready in parts.items()}
+    asked = {name: ready for name, (first, ready) in ADDED.items() if _asked(first)}
+    gitops = GITOPS if _asked(gitserver.NAME) else {}
+    states = {name: ready() for name, ready in {**PARTS, **gitops, **asked}.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")
     return 0 if all(states.values()) else 1
+
+
+def _asked(name: str) -> bool:
+    """Whether a part that not every lab has was brought up."""
+    return name in recorded()
 
 
 def env() -> int:
@@ -159,7 +191,12 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in access.environment().items():
+    variables = access.environment()
+    if _asked(gitserver.NAME):
+        variables |= gitserver.environment() | argocd.environment()
+    for part in (gateway, mesh):
+        variables |= part.environment()
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -180,7 +217,8 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env, "gateway": with_gateway, "mesh": with_mesh}
+    verbs = {"up": up, "gitops": gitops, "down": down, "status": status, "env": env}
+    verbs |= {"gateway": with_gateway, "mesh": with_mesh}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2

@@ -3,7 +3,7 @@
 import base64
 import json
 
-from lab import gateway, mesh, place
+from lab import place
 from lab.controlplane import kubectl
 from lab.processes import run, until
 
@@ -71,9 +71,4 @@ def environment() -> dict[str, str]:
         "LAB_STATE": str(place.STATE),
         "LAB_BIN": str(place.BIN),
         "HELM3": str(place.BIN / "helm3"),
-        "LAB_GATEWAY": gateway.url(),  # after `lab gateway`
-        "LAB_GATEWAY_NAMESPACE": place.GATEWAY[0],
-        "LAB_GATEWAY_NAME": place.GATEWAY[1],
-        "LAB_ISTIOD": f"http://{place.ISTIOD}",  # after `lab mesh`
-        "LAB_MESH": mesh.url(),
     }

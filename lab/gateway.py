@@ -4,7 +4,7 @@ import json
 
 from lab import place, programs
 from lab.controlplane import kubectl
-from lab.processes import alive, attempt, run, start, stop, until
+from lab.processes import alive, attempt, recorded, run, start, stop, until
 
 CONTOUR, ENVOY = "contour", "envoy"
 SOCKET = place.STATE / "envoy-admin.sock"
@@ -36,6 +36,14 @@ spec:
 def url() -> str:
     """Where requests go."""
     return f"http://{place.NODE1}:{place.GATEWAY_PORT}"
+
+
+def environment() -> dict[str, str]:
+    """The variables that lead to it; none where nobody asked for it."""
+    if CONTOUR not in recorded():
+        return {}
+    namespace, name = place.GATEWAY
+    return {"LAB_GATEWAY": url(), "LAB_GATEWAY_NAMESPACE": namespace, "LAB_GATEWAY_NAME": name}
 
 
 def up() -> str:

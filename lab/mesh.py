@@ -4,7 +4,7 @@ import json
 
 from lab import place, programs
 from lab.controlplane import kubectl
-from lab.processes import alive, attempt, run, start, stop, until
+from lab.processes import alive, attempt, recorded, run, start, stop, until
 
 NAME, ENVOY = "istiod", "envoy-of-istio"
 NAMESPACE = "istio-system"
@@ -17,6 +17,11 @@ LABELS = {"istio": "ingressgateway"}
 def url() -> str:
     """Where requests go, once a Gateway of Istio's asks for that port."""
     return f"http://{place.NODE1}:{place.MESH_PORT}"
+
+
+def environment() -> dict[str, str]:
+    """The variables that lead to it; none where nobody asked for it."""
+    return {"LAB_ISTIOD": f"http://{place.ISTIOD}", "LAB_MESH": url()} if NAME in recorded() else {}
 
 
 def bootstrap() -> str:

@@ -11,6 +11,7 @@ import typer
 from deployer import evidence
 from deployer.cli import asking, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import answering, session, show, show_plan, teller
 from deployer.errors import DeployError, PreflightError
 from deployer.execute import Doors, execute
@@ -35,13 +36,17 @@ def rollback(
     reason: options.Reason = None,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Put the last good revision back, or the one named, and watch it until healthy; shows first what changes."""
-    with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
+    reports = Reports(project, dotenv, junit, summary)
+    with answering("rollback", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
 
         def made(kept: Sequence[Stored]) -> Plan:
@@ -74,7 +79,7 @@ def rollback(
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output)
+        return show(result, run.mask, output, reports)
 
 
 def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> tuple[Difference, ...]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, notes, sops
 from deployer.checks import Checks, target
-from deployer.cli import files, jobs
+from deployer.cli import jobs
+from deployer.cli.jobs import NONE, Reports
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -139,7 +140,9 @@ def session(
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    withheld = {
+        name for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *sops.keys(known)) if name
+    }
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         try:
@@ -238,10 +241,10 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     )
 
 
-def show(result: Result, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
-    """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
+def show(result: Result, mask: Mask, output: Output, reports: Reports = NONE) -> int:
+    """The answer on stdout, annotations for CI on stderr, reports and facts for its next job; the exit code."""
     result = mask.through(result)
-    jobs.ended(result, mask, dotenv)
+    jobs.ended(result, mask, reports)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
@@ -267,12 +270,12 @@ def echo(text: str, mask: Mask) -> None:
 
 
 @contextmanager
-def answering(verb: str, environment: str | None, output: Output, dotenv: Path | None = None) -> Iterator[None]:
+def answering(verb: str, environment: str | None, output: Output, reports: Reports = NONE) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
-    writable = None
+    writable = Reports(reports.project)
     try:
-        files.demand("--dotenv", dotenv)
-        writable = dotenv
+        reports.demand()
+        writable = reports
         yield
     except DeployError as error:
         jobs.refused(verb, environment, error, writable)

@@ -9,6 +9,7 @@ import typer
 from deployer.checks import Ready
 from deployer.cli import files, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
@@ -36,15 +37,7 @@ def up(
             show_default=False,
         ),
     ] = None,
-    image_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--image",
-            help="Deploy exactly the image of this report of `deploy build`; build nothing.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    image_file: options.ImageFile = None,
     dry_run: options.DryRun = False,
     override: options.Override = None,
     reason: options.Reason = None,
@@ -52,6 +45,8 @@ def up(
     force: options.Force = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -59,12 +54,13 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
-    with answering("up", env, output, dotenv), session(project, env, env_file, timeout=timeout) as run:
+    reports = Reports(project, dotenv, junit, summary)
+    with answering("up", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
         saved = _read(plan_file, env) if plan_file else None
-        built = _reported(run, image_file) if image_file else None
+        built = reported(run, image_file) if image_file else None
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
         if built:
@@ -72,7 +68,7 @@ def up(
         else:
             ready = run.checks.for_release(given, tag, force=force)
         passed = consented.passed(ready.guarded)  # before anybody is waited for
-        plan = _planned(run, ready, given, image_file, built).passing(passed)
+        plan = planned(run, ready, given, image_file, built).passing(passed)
         if saved:
             plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
         if dry_run:
@@ -83,18 +79,18 @@ def up(
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
                 return show(
-                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, dotenv
+                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, reports
                 )
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "up", screen.tell) as lease:
                 ready = run.checks.anew(ready, given, force=force)
-                plan = _planned(run, ready, given, image_file, built).passing(passed)
+                plan = planned(run, ready, given, image_file, built).passing(passed)
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
                 doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
-        return show(result, run.mask, output, dotenv)
+        return show(result, run.mask, output, reports)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
@@ -120,14 +116,16 @@ def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Sav
     return plans.saved(run.environment, run.profile.release.name, run.target, ready.facts, values_hash, tag)
 
 
-def _planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+def planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+    """The same, where a build report may have named the image."""
     made = plan_of(run, ready, given)
     if built is None:
         return made
     return builds.given(made, str(file), built, ready.facts.source.sha if ready.facts.source else "")
 
 
-def _reported(run: Session, file: Path) -> Built:
+def reported(run: Session, file: Path) -> Built:
+    """What a build report says. Raises UsageError where it is none, PreflightError where it is another image's."""
     built = builds.parse(str(file), files.read("--image", file))
     builds.demand(str(file), built, run.profile)
     return built
