@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env`."""
+"""`python3 -m lab up|gitops|down|status|env`."""
 
 import fcntl
 import os
@@ -10,13 +10,39 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from lab import access, certificates, controlplane, dns, engine, images, network, nodes, place, programs, registry
+from lab import (
+    access,
+    argocd,
+    certificates,
+    controlplane,
+    dns,
+    engine,
+    gitserver,
+    images,
+    network,
+    nodes,
+    place,
+    programs,
+    registry,
+)
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
     "The other way: `make demo` with a cluster and a registry of your own, named by variables: see lab/README.md, "
     '"A cluster of your own".'
 )
+
+PARTS = {
+    "docker": engine.ready,
+    "registry": registry.ready,
+    "control plane": controlplane.ready,
+    "dns": lambda: alive(dns.NAME),
+    "nodes": nodes.ready,
+}
+"""Part: whether it runs."""
+
+GITOPS = {"git server": gitserver.ready, "argocd": argocd.ready}
+"""The same of what `gitops` adds."""
 
 
 def up() -> int:
@@ -45,6 +71,23 @@ def up() -> int:
         return 1
     print(f"lab: ready in {time.monotonic() - began:.1f} s")
     print('lab: to use it by hand: eval "$(python3 -m lab env)"')
+    return 0
+
+
+def gitops() -> int:
+    """Bring the git server and Argo CD up, beside a lab that runs; the lab too where it does not."""
+    if not all(ready() for ready in PARTS.values()) and up():
+        return 1
+    began = time.monotonic()
+    try:
+        _part("packages", lambda: programs.packages(programs.GITOPS))
+        _part("argocd, built", programs.argocd)
+        _part("network", network.up)
+        _part("git server", gitserver.up)
+        _part("argocd", argocd.up)
+    except PartFailed:
+        return 1
+    print(f"lab: gitops ready in {time.monotonic() - began:.1f} s")
     return 0
 
 
@@ -79,6 +122,8 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
+    argocd.down()
+    gitserver.down()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -99,17 +144,15 @@ def status() -> int:
     if not place.STATE.exists():
         print("lab: not there; `make lab` brings it up")
         return 1
-    parts = {
-        "docker": engine.ready,
-        "registry": registry.ready,
-        "control plane": controlplane.ready,
-        "dns": lambda: alive(dns.NAME),
-        "nodes": nodes.ready,
-    }
-    states = {name: ready() for name, ready in parts.items()}
+    states = {name: ready() for name, ready in {**PARTS, **(GITOPS if _asked(gitserver.NAME) else {})}.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")
     return 0 if all(states.values()) else 1
+
+
+def _asked(name: str) -> bool:
+    """Whether a part that not every lab has was brought up."""
+    return name in recorded()
 
 
 def env() -> int:
@@ -117,7 +160,10 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in access.environment().items():
+    variables = access.environment()
+    if _asked(gitserver.NAME):
+        variables |= gitserver.environment() | argocd.environment()
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -138,7 +184,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "gitops": gitops, "down": down, "status": status, "env": env}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -147,7 +193,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "down"):  # one at a time
+        if sys.argv[1] not in ("status", "env"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 
