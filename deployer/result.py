@@ -88,6 +88,8 @@ class Result:
     stages: tuple[Stage, ...] = ()
     image: Image | None = None
     revision: int | None = None
+    commit: str | None = None  # of the configuration repository, where Argo CD delivers
+    proposed: str | None = None  # the branch of a merge request, which people have to merge
     judgements: tuple[Judgement, ...] = ()
     diagnosis: Diagnosis | None = None
     restored: int | None = None  # the good revision that was put back

@@ -12,14 +12,14 @@ from deployer import evidence
 from deployer.cli import asking, options
 from deployer.cli.consent import consent
 from deployer.cli.session import answering, session, show, show_plan, teller
+from deployer.delivery import Kept
 from deployer.errors import DeployError, PreflightError
 from deployer.execute import Doors, execute
 from deployer.plan.difference import Content, Difference, differences
 from deployer.plan.rollback import rollback as plan_rollback
-from deployer.plan.steps import Plan, Rollback
+from deployer.plan.steps import Plan, Revert, Rollback
 from deployer.registry import Registry
 from deployer.report import words
-from deployer.storage import Stored
 
 
 def rollback(
@@ -44,7 +44,7 @@ def rollback(
     with answering("rollback", env, output), session(project, env, env_file, timeout=timeout) as run:
         consented = consent(run, override, reason, yes=yes)
 
-        def made(kept: Sequence[Stored]) -> Plan:
+        def made(kept: Sequence[Kept]) -> Plan:
             history = tuple(one.revision for one in kept)
             plan = plan_rollback(env, run.profile.release.name, run.target, history, to, run.job, force=force)
             return replace(plan, differences=_differences(plan, kept, run.secret_paths))
@@ -71,16 +71,25 @@ def rollback(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
+            doors = Doors(
+                run.programs,
+                cluster,
+                Registry(run.profile.registry.url),
+                helm,
+                lease,
+                mask=run.mask,
+                delivery=run.delivery,
+            )
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output)
 
 
-def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> tuple[Difference, ...]:
-    known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in kept}
-    chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback))
+def _differences(plan: Plan, kept: Sequence[Kept], secrets: Iterable[str]) -> tuple[Difference, ...]:
+    chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback | Revert))
     assert plan.previous is not None
-    records = [one.revision.record for one in kept if one.revision.number in (plan.previous, chosen)]
+    both = [one for one in kept if one.revision.number in (plan.previous, chosen)]
+    known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in both}
+    records = [one.revision.record for one in both]
     named = {*secrets, *(path for record in records if record for path in record.secrets)}
     return differences(known[plan.previous], known[chosen], named)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, sops
+from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, sops
 from deployer.checks import Checks, target
 from deployer.cli import files, jobs
 from deployer.cli.options import Output
@@ -19,6 +19,7 @@ from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
 from deployer.commands import docker
 from deployer.credentials import Login
+from deployer.delivery import Delivery
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
@@ -53,12 +54,17 @@ class Session:
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+    delivery: Delivery
 
     def values(self, assignments: Sequence[str]) -> Values:
-        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted.
+
+        Where Argo CD delivers they are without what such a file holds.
+        """
         if isinstance(self.opened, DeployError):
             raise self.opened
-        return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
+        given = self.opened if self.profile.delivery == "helm" else ()
+        return values.effective(self.profile, self.secrets, assignments, [one.layer for one in given])
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -87,6 +93,7 @@ class Session:
             self.target,
             self.programs,
             self.job,
+            self.delivery,
             self.login,
             self.variables,
         )
@@ -124,6 +131,7 @@ def session(
         profile = profile.model_copy(update={"release": release})
     registry = profile.registry
     login = credentials.login(registry.username_variable, registry.password_variable, known)
+    git = _git_login(profile, known)
     if secrets_are == "demanded":
         credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items() if known.get(name)}
@@ -135,11 +143,15 @@ def session(
     mask = Mask([*secrets.values(), *sops.key_lines(known)])
     if login:
         mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if git:
+        mask.learn([git.password, base64.b64encode(f"{git.username}:{git.password}".encode()).decode()])
     if not isinstance(opened, DeployError):
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    settings = profile.argocd
+    kept_back = (registry.password_variable, settings.password_variable)
+    withheld = {name for name in (*kept_back, *profile.secrets.values(), *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         try:
@@ -152,19 +164,32 @@ def session(
                 f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
+        programs, job = Programs(environ, frozenset(withheld)), ci.job(os.environ)
+        there = target(project, profile)
         yield Session(
             project=project,
             environment=environment,
             profile=profile,
-            target=target(project, profile),
-            programs=Programs(environ, frozenset(withheld)),
+            target=there,
+            programs=programs,
             login=login,
             secrets=secrets,
             mask=mask,
-            job=ci.job(os.environ),
+            job=job,
             variables=known,
             opened=opened,
+            delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
         )
+
+
+def _git_login(profile: Profile, known: Mapping[str, str]) -> Login | None:
+    """The login of the configuration repository, where there is one."""
+    match profile.delivery:
+        case "helm":
+            return None
+        case "argocd":
+            names = (profile.argocd.username_variable, profile.argocd.password_variable)
+            return credentials.login(*names, known, what="the login of the configuration repository")
 
 
 def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """`deploy up`."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -92,7 +93,9 @@ def up(
                 plan = _planned(run, ready, given, image_file, built).passing(passed)
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
+                doors = Doors(
+                    run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.delivery
+                )
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
         return show(result, run.mask, output, dotenv)
 
@@ -101,7 +104,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
     """What an `up` does, from what was found."""
     if ready.standing:
         return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
-    return plan_up(
+    made = plan_up(
         run.environment,
         run.profile,
         ready.facts,
@@ -112,6 +115,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         secrets=run.secret_paths,
         because=ready.because,
     )
+    return replace(made, notes=(*made.notes, *ready.notes))
 
 
 def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Saved:

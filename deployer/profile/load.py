@@ -114,6 +114,34 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
             f"{place}: target.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"
         )
+    yield from _delivery(found, profile)
+
+
+def _delivery(found: Sources, profile: Profile) -> Iterator[str]:
+    """What does not go with the way the release is delivered."""
+    settings = profile.argocd
+    match profile.delivery:
+        case "helm":
+            owner = stack.owner(found.layers, ("argocd",)) if "argocd" in profile.model_fields_set else None
+            if owner and owner.name == stack.ENVIRONMENT:  # the base may say it for others
+                yield f"{found.place(('argocd',))}: argocd is only for `delivery: argocd`, and this one is by helm"
+        case "argocd":
+            if not settings.repository:
+                yield (
+                    f"{found.place(('delivery',))}: delivery is argocd, and argocd.repository is missing: the URL of "
+                    "the repository that Argo CD deploys from"
+                )
+            for key, other in (("username", "password"), ("password", "username")):
+                if getattr(settings, f"{key}_variable") and not getattr(settings, f"{other}_variable"):
+                    yield (
+                        f"{found.place(('argocd', f'{key}Variable'))}: argocd.{key}Variable goes with "
+                        f"argocd.{other}Variable, which is missing"
+                    )
+            for path in profile.secrets:
+                yield (
+                    f"{found.place(('secrets', path))}: the secret {path} is a variable's, and would stand in git for "
+                    "all to read; with delivery: argocd keep it in a file of sops, or in a Secret of the cluster"
+                )
 
 
 def _defaults(section: type[BaseModel]) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def result(found: Result) -> dict[str, Any]:
             "revision": found.revision,
             "previous": plan.previous,
             "restored": found.restored,
+            "commit": found.commit,
+            "proposed": found.proposed,
         },
         "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
         **_promotion(plan),
@@ -201,6 +203,7 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
                 "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
+                "application": dataclasses.asdict(one.application) if one.application else None,
             }
             for name, one in found
         ],
