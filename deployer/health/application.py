@@ -40,6 +40,9 @@ UNRENDERED = re.compile(
 All else (a login, a network, a repo server that is away) may be over in a moment.
 """
 
+UNAPPLIED = re.compile(r"is invalid: |field is immutable|denied the request|is forbidden: User")
+"""What a sync says that the API server has refused: Argo CD tries it five times more, and it is refused five times."""
+
 CLOSED = "blocked by sync window"
 
 
@@ -169,6 +172,8 @@ def _running(state: Mapping[str, Any], wanted: Wanted) -> Seen:
     if CLOSED in said:
         return Seen("closed", "a sync window of its project is closed")
     if not shas or any(_has(wanted, sha) for sha in shas):
+        if state.get("retryCount") and UNAPPLIED.search(said) and _moment(state.get("startedAt")) >= wanted.since:
+            return Seen("failed", said)
         return Seen("waiting", f"syncing: {said}" if said else "syncing")
     if wanted.running == "ended" and state.get("phase") == "Running":
         return Seen("end", f"a sync to {shas[0][:12]} is in the way")

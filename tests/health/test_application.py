@@ -60,6 +60,7 @@ def did(phase: str, sha: str = OURS, message: str = "", ended: str | None = AFTE
 
 DEPLOYMENT = {"kind": "Deployment", "name": "web"}
 GONE = {"kind": "ConfigMap", "name": "old", "status": "OutOfSync", "requiresPruning": True}
+REFUSED = 'objects failed to apply, reason: Deployment.apps "web" is invalid: x. Retrying attempt #1 at 1:46PM.'
 RENDER = "failed to generate manifest: rpc error: `helm template . --name-template web` failed exit status 1: Error: x"
 LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to list refs: authentication required"
 
@@ -110,6 +111,20 @@ LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to lis
             "one or more objects failed to apply",
             None,
             id="the sync failed",
+        ),
+        pytest.param(
+            app("OutOfSync", operation={**did("Running", message=REFUSED), "retryCount": 1, "startedAt": AFTER}),
+            "failed",
+            "is invalid",
+            None,
+            id="what the API server refuses is not waited for five times",
+        ),
+        pytest.param(
+            app("OutOfSync", operation={**did("Running", message="no answer"), "retryCount": 1, "startedAt": AFTER}),
+            "waiting",
+            "syncing: no answer",
+            None,
+            id="what may go over is tried again",
         ),
         pytest.param(
             app("OutOfSync", operation=did("Failed", OLD)), "waiting", "not begun", IDLE, id="an older sync failed"

@@ -107,7 +107,7 @@ def deliver(config: Config) -> Iterator[Deliver]:
     made: list[str] = []
     bound: list[str] = []
 
-    def begin(project: Project, environment: str = "dev", **sync: Any) -> Delivery:
+    def begin(project: Project, environment: str = "dev", release: str = "web", **sync: Any) -> Delivery:
         name = f"{project.namespace}-{environment}"
         project.environ |= {"GIT_USER": os.environ["LAB_GIT_USERNAME"], "GIT_PASS": os.environ["LAB_GIT_PASSWORD"]}
         project.profile(
@@ -126,8 +126,8 @@ def deliver(config: Config) -> Iterator[Deliver]:
             "source": {
                 "repoURL": config.url,
                 "targetRevision": "main",
-                "path": f"web/{environment}/chart",
-                "helm": {"releaseName": "web", "valueFiles": ["../values.yaml"]},
+                "path": f"{release}/{environment}/chart",
+                "helm": {"releaseName": release, "valueFiles": ["../values.yaml"]},
             },
             "destination": {"name": os.environ["LAB_ARGOCD_CLUSTER"], "namespace": project.namespace},
             "syncPolicy": sync if sync else {"automated": {}},

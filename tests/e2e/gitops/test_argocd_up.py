@@ -1,5 +1,7 @@
 """`delivery: argocd` on the lab's Argo CD: `up`, `plan`, `status`, `history`, `rollback`, `promote`."""
 
+import json
+
 import pytest
 import yaml
 from conftest import Project
@@ -31,3 +33,145 @@ def test_a_commit_is_judged_and_what_is_there_is_not_committed_again(fault: Proj
     assert again.code == 0, again
     assert "unchanged" in again.out
     assert len(there.config.commits) == 2
+
+
+def test_a_bad_image_is_told_in_seconds_and_reverted_by_a_commit(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    good = fault.deploy("up", "--env", "dev", *V1)
+    assert good.code == 0, good
+    kept = there.config.read("web/dev/values.yaml")
+
+    bad = fault.deploy("up", "--env", "dev", *CRASH, "--output", "json", *V1)
+    assert bad.code == 5, bad
+    said = bad.json
+    assert "exit" in json.dumps(said["diagnosis"]).lower()
+    assert said["release"]["restored"] == 1
+    stages = {one["name"]: one["seconds"] for one in said["stages"]}
+    assert stages["rollout"] < 60
+    assert there.config.read("web/dev/values.yaml") == kept
+    revert, broken, first, _ = there.config.commits
+    assert said["release"]["commit"] == broken
+    assert f"Deploy-To: {first}" in there.config.git("log", "-1", "--format=%B", revert)
+    assert there.app()["status"]["sync"]["revision"] == revert
+
+    history = fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"]
+    assert [(one["number"], one["verdict"], one["rollbackTo"], one["commit"]) for one in history] == [
+        (1, "healthy", None, first),
+        (2, "failed", None, broken),
+        (3, "healthy", 1, revert),
+    ]
+
+
+def test_status_plan_rollback(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    planned = fault.deploy("plan", "--env", "dev", "--tag", "v2", "--set", "env.WORD=two", "--output", "json")
+    assert planned.code == 11, planned
+    assert "env.WORD" in [one["path"] for one in planned.json["values"]]
+    assert "deployment/web" in [one["object"] for one in planned.json["objects"]]
+    dry = fault.deploy("up", "--env", "dev", "--tag", "v2", "--dry-run")
+    assert "would commit" in dry.out, dry
+    assert len(there.config.commits) == 2
+
+    second = fault.deploy("up", "--env", "dev", "--tag", "v2")
+    assert second.code == 0, second
+    back = fault.deploy("rollback", "--env", "dev", "--yes", "--output", "json")
+    assert back.code == 0, back
+    assert back.json["release"]["revision"] == 3
+    assert any(one["what"].startswith("image of deployment/web") for one in back.json["differences"])
+
+    status = fault.deploy("status", "--env", "dev", "--output", "json")
+    assert status.code == 0, status
+    one = status.json["environments"][0]
+    assert one["verdict"] == "healthy"
+    assert one["drift"] == []
+    assert one["application"] | {"said": []} == {
+        "name": there.application,
+        "namespace": "argocd",
+        "sync": "Synced",
+        "health": one["application"]["health"],
+        "compared": there.config.commits[0],
+        "commit": there.config.commits[0],
+        "current": True,
+        "said": [],
+    }
+    assert "argocd" in fault.deploy("status", "--env", "dev").out
+    down = fault.deploy("down", "--env", "dev", "--yes")
+    assert down.code == 3, down
+
+
+def test_an_application_that_is_synced_by_hand(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault, syncOptions=["ApplyOutOfSyncOnly=true"])
+    done = fault.deploy("up", "--env", "dev", *V1)
+    assert done.code == 0, done
+    state = there.app()["status"]["operationState"]
+    assert state["operation"]["initiatedBy"]["username"] == "deploy"
+    assert state["syncResult"]["revision"] == there.config.commits[0]
+    bad = fault.deploy("up", "--env", "dev", *CRASH, *V1)
+    assert bad.code == 5, bad
+    assert there.app()["status"]["operationState"]["syncResult"]["revision"] == there.config.commits[0]
+
+
+def test_what_the_application_should_be_is_told_before_anything_is_touched(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    there.patch(destination={"namespace": "default"})
+    wrong = fault.deploy("up", "--env", "dev", *V1)
+    assert wrong.code == 3, wrong
+    assert f"spec.destination.namespace is default, and should be {fault.namespace}" in wrong.err
+    there.argocd("delete", "application", there.application)
+    gone = fault.deploy("up", "--env", "dev", *V1)
+    assert gone.code == 3, gone
+    assert "there is no Application" in gone.err
+    assert f"repoURL: {there.config.url}" in gone.err
+    assert len(there.config.commits) == 1
+    fault.profile("dev", secrets={"secret.data.TOKEN": "API_TOKEN"})
+    secret = fault.deploy("up", "--env", "dev", *V1, environ={"API_TOKEN": "s3cret-t0ken"})
+    assert secret.code == 2, secret
+    assert "would stand in git" in secret.err
+
+
+def test_an_old_synced_and_healthy_is_never_taken_for_ours(fault: Project, deliver: Deliver) -> None:
+    """The second commit cannot be synced, and the Application stays Synced and Healthy at the first for a while."""
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    old = there.config.commits[0]
+    assert there.app()["status"]["sync"] | {"comparedTo": None} == {
+        "status": "Synced",
+        "revision": old,
+        "comparedTo": None,
+    }
+    bad = fault.deploy("up", "--env", "dev", *V1, "--set", "podLabels.x=not a label", "--output", "json")
+    assert bad.code == 5, bad
+    assert bad.json["release"]["restored"] == 1
+    assert "cannot apply commit" in bad.json["message"]
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_a_merge_request_is_left_to_people(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    fault.profile("dev", argocd={"push": "mergeRequest"})
+    asked = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert asked.code == 0, asked
+    assert asked.json["release"]["proposed"] == "deploy/web/dev"
+    assert len(there.config.commits) == 1
+    there.config.git("update-ref", "refs/heads/main", "refs/heads/deploy/web/dev")
+    judged = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert judged.code == 0, judged
+    assert judged.json["release"]["proposed"] is None
+    assert judged.json["release"]["revision"] == 1
+    assert fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"][0]["verdict"] == "healthy"
+
+
+def test_a_version_is_promoted(fault: Project, deliver: Deliver) -> None:
+    """Both environments lead into one namespace, under two names."""
+    fault.profile("test", image={"repository": "fault"}, release={"name": "web-test"}, rollback={"automatic": True})
+    there, then = deliver(fault), deliver(fault, "test", "web-test")
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    done = fault.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--output", "json")
+    assert done.code == 0, done
+    first, second = (
+        yaml.safe_load(there.config.read(f"{folder}/values.yaml")) for folder in ("web/dev", "web-test/test")
+    )
+    assert first["image"]["digest"] == second["image"]["digest"]
+    assert "Deploy-From: dev" in there.config.git("log", "-1", "--format=%B", "main")
+    assert then.app()["status"]["sync"]["revision"] == there.config.commits[0]
