@@ -28,6 +28,7 @@ from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.sops import Opened, Sops
 from deployer.values.document import objects, scalar
+from deployer.values.edit import rewritten
 from deployer.values.merge import merge
 
 
@@ -44,6 +45,9 @@ class Kept(Protocol):
 
 class Delivery(Protocol):
     """Where a release's past is kept, and what a new one needs."""
+
+    def at(self, profile: Profile, target: Target) -> "Delivery":
+        """The same for one target of many."""
 
     def kept(self, cluster: Cluster) -> tuple[Kept, ...]:
         """The revisions with what is on record of each, oldest first."""
@@ -80,6 +84,10 @@ class ByHelm:
 
     profile: Profile
     target: Target
+
+    def at(self, profile: Profile, target: Target) -> "ByHelm":
+        """Where that target leads."""
+        return ByHelm(profile, target)
 
     def kept(self, cluster: Cluster) -> tuple[Kept, ...]:
         """Helm's revisions."""
@@ -161,6 +169,10 @@ class ByArgoCD:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _open: list[ConfigRepo] = field(default_factory=list, repr=False)
     _door: list[Cluster] = field(default_factory=list, repr=False)
+
+    def at(self, profile: Profile, target: Target) -> "ByArgoCD":
+        """Never asked: `targets` go by helm alone, and profiles say so."""
+        return replace(self, profile=profile, place=replace(self.place, target=target))
 
     @property
     def repository(self) -> ConfigRepo:
@@ -323,7 +335,9 @@ class ByArgoCD:
     def files(self, values: Values) -> dict[str, bytes]:
         """The folder's files for these values: chart and encrypted files as they are in the project."""
         chart = self.project / self.profile.release.chart
-        found = {gitops.VALUES: gitops.document(values).encode()}
+        with self._lock:
+            before = (self.repository.tip and self.repository.read(self.repository.tip, gitops.VALUES)) or ""
+        found = {gitops.VALUES: rewritten(gitops.VALUES, before, values, configrepo.HEAD).encode()}
         for file in sorted(one for one in chart.rglob("*") if one.is_file()):
             found[f"{gitops.CHART}/{file.relative_to(chart).as_posix()}"] = file.read_bytes()
         for one in self.sealed:

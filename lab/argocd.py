@@ -15,8 +15,12 @@ CLUSTER = "lab"
 """The name by which an Application says where it goes: `destination: {name: lab}`."""
 
 REDIS, REPO_SERVER = "127.0.0.1:16379", "127.0.0.1:8281"
-METRICS = {"argocd-repo-server": 8284, "argocd-application-controller": 8282, "argocd-applicationset-controller": 8286}
-"""Program: the port on which it says that it is healthy."""
+HEALTH = {
+    "argocd-repo-server": "127.0.0.1:8284/healthz",
+    "argocd-application-controller": "127.0.0.1:8282/healthz",
+    "argocd-applicationset-controller": "127.0.0.1:8285/metrics",  # its probes answer 404
+}
+"""Program: where it says that it runs."""
 
 PARTS = ("argocd-applicationset-controller", "argocd-application-controller", "argocd-repo-server", "argocd-redis")
 FOLDER = place.STATE / "argocd"
@@ -44,7 +48,10 @@ def up() -> str:
         *kubectl("patch", "secret", "argocd-secret", "--namespace", NAMESPACE, "--patch-file", "/dev/stdin"),
         stdin=json.dumps({"stringData": key}),
     )
-    run(*kubectl("wait", "--for=condition=Established", "crd/appprojects.argoproj.io", "--timeout=60s"))
+    # The cluster knows a new kind a moment after its definition.
+    until(
+        "the kinds of Argo CD", lambda: attempt(*kubectl("get", "appprojects,applications,applicationsets")), seconds=60
+    )
     run(*kubectl("apply", "--filename", "-"), stdin=_list(_project(), _cluster(), _credentials()))
     rights = (place.SOURCES / "access-gitops.yaml").read_text()
     run(
@@ -84,7 +91,7 @@ def _start() -> None:
         (
             *(binary, "argocd-repo-server", "--redis", REDIS, "--disable-tls", "--address", "127.0.0.1"),
             *("--port", REPO_SERVER.partition(":")[2], "--metrics-address", "127.0.0.1"),
-            *("--metrics-port", str(METRICS["argocd-repo-server"])),
+            *("--metrics-port", "8284"),
         ),
         environ,
     )
@@ -93,7 +100,7 @@ def _start() -> None:
         (
             *(binary, "argocd-application-controller", "--namespace", NAMESPACE, "--redis", REDIS),
             *("--repo-server", REPO_SERVER, "--repo-server-plaintext"),
-            *("--metrics-port", str(METRICS["argocd-application-controller"])),
+            *("--metrics-port", "8282"),
         ),
         environ,
     )
@@ -102,19 +109,18 @@ def _start() -> None:
         (
             *(binary, "argocd-applicationset-controller", "--namespace", NAMESPACE),
             *("--argocd-repo-server", REPO_SERVER, "--repo-server-plaintext", "--metrics-addr", "127.0.0.1:8285"),
-            *("--probe-addr", f"127.0.0.1:{METRICS['argocd-applicationset-controller']}"),
-            *("--webhook-addr", "127.0.0.1:8287"),
+            *("--probe-addr", "127.0.0.1:8286", "--webhook-addr", "127.0.0.1:8287"),
         ),
         environ,
     )
-    for name in METRICS:
+    for name in HEALTH:
         until(name, lambda name=name: _healthy(name), seconds=180, needs=(name,))  # type: ignore[misc]
 
 
 def ready() -> bool:
     """Whether every program answers."""
     redis = attempt("redis-cli", "-p", REDIS.partition(":")[2], "ping")
-    return redis and all(_healthy(name) for name in METRICS)
+    return redis and all(_healthy(name) for name in HEALTH)
 
 
 def environment() -> dict[str, str]:
@@ -130,7 +136,7 @@ def down() -> None:
 
 def _healthy(name: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{METRICS[name]}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{HEALTH[name]}", timeout=10) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -159,7 +159,7 @@ def refusal(said: tuple[str, ...], url: str, branch: str) -> Refusal:
     for pattern, kind, message, hint in _TABLE:
         if re.search(pattern, text):
             return Refusal(kind, message.format(**facts), hint.format(**facts), detail)
-    return Refusal("broken", f"git could not do it at {server(url)}", "", tuple(said))
+    return Refusal("broken", f"git failed at {server(url)}", "what it says below should tell why", detail or said)
 
 
 def server(url: str) -> str:

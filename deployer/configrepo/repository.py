@@ -23,6 +23,12 @@ from deployer.result import Event, Notice, Severity
 OWNED = "values.yaml"
 """The file in the folder that is ours: the effective values."""
 
+HEAD = """\
+# Owned by `deploy`: each delivery sets the values here. Comments and the order of keys stay.
+# Change the profile in the project; a value that is changed here is set back by the next delivery.
+"""
+"""The first lines of that file when it is new."""
+
 CHART = "chart"
 """The folder in it that is ours: what is in it and not in the project's chart goes."""
 

@@ -1,6 +1,5 @@
 """Delivery by Argo CD: commits as revisions, what a commit says, what the Application has to be. Pure."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -151,54 +150,6 @@ def sealed(file: Path) -> str:
     """Where in the folder an encrypted file lies: under its path in the project."""
     parts = [part for part in PurePosixPath(file.as_posix()).parts if part not in ("..", "/")]
     return "/".join((SEALED, *parts))
-
-
-def document(values: Mapping[str, Any]) -> str:
-    """The values as YAML that people can review, a line a value; always the same text for the same values."""
-    lines = [HEADING, *(_block(values, "") if values else ["{}"])]
-    return "\n".join(lines) + "\n"
-
-
-HEADING = "# Written by `deploy`: the effective values. A change by hand holds until the next `deploy up`."
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-
-
-def _block(value: Any, indent: str) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _entry(f"{indent}{_key(str(key))}:", inner, indent + "  ")
-    else:
-        for inner in value:
-            if _nested(inner):
-                first, *rest = _block(inner, indent + "  ")
-                yield f"{indent}- {first.removeprefix(indent + '  ')}"
-                yield from rest
-            else:
-                yield f"{indent}- {_scalar(inner)}"
-
-
-def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
-    if _nested(value):
-        yield head
-        yield from _block(value, indent)
-    else:
-        yield f"{head} {_scalar(value)}"
-
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, Mapping | list | tuple) and len(value) > 0
-
-
-def _key(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else _scalar(text)
-
-
-def _scalar(value: Any) -> str:
-    r"""As JSON, which YAML reads; but what it does not read raw is written `\u....`."""
-    text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 # The Application

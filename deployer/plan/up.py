@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from deployer.model import Command, Record, Revision, Target, Values
-from deployer.plan import build, gitops, repair, rollback
+from deployer.plan import build, gitops, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Commit, Plan, PullSecret, Step, Sync, Upgrade, Verify
+from deployer.plan.steps import Commit, Observe, Plan, PullSecret, Step, Sync, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -79,4 +79,8 @@ def _release(
             yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))
             # A sync to what has failed may wait for ever for pods that never come.
             yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
-    yield Step("rollout", Verify())
+    if watched := metrics.guards(profile):
+        yield Step("rollout", Verify(healthy="observed"))
+        yield Step("metrics", Observe(watched))
+    else:
+        yield Step("rollout", Verify())

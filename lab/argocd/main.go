@@ -13,15 +13,14 @@ import (
 	applicationset "github.com/argoproj/argo-cd/v3/cmd/argocd-applicationset-controller/commands"
 	askpass "github.com/argoproj/argo-cd/v3/cmd/argocd-git-ask-pass/commands"
 	reposerver "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
-	"github.com/argoproj/argo-cd/v3/common"
 )
 
 func main() {
 	programs := map[string]func() *cobra.Command{
-		common.CommandApplicationController:    controller.NewCommand,
-		common.CommandRepoServer:               reposerver.NewCommand,
-		common.CommandApplicationSetController: applicationset.NewCommand,
-		common.CommandGitAskPass:               askpass.NewCommand,
+		"argocd-application-controller":    controller.NewCommand,
+		"argocd-repo-server":               reposerver.NewCommand,
+		"argocd-applicationset-controller": applicationset.NewCommand,
+		"argocd-git-ask-pass":              askpass.NewCommand,
 	}
 	name := os.Getenv("ARGOCD_BINARY_NAME")
 	if name == "" && len(os.Args) > 1 {

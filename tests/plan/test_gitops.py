@@ -1,6 +1,5 @@
 """Delivery by Argo CD, decided: commits as revisions, the values file, what the Application has to be."""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ import yaml
 
 from deployer.model import Record, Target
 from deployer.plan import gitops
-from deployer.plan.gitops import Place, application, document, problems, revisions
+from deployer.plan.gitops import Place, application, problems, revisions
 from deployer.plan.rollback import last_good
-from deployer.values.document import scalar
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
@@ -59,23 +57,6 @@ def test_a_revert_names_what_it_puts_back_however_the_history_is_numbered() -> N
 def test_the_newest_judged_commit_is_deployed() -> None:
     found = revisions((Change(A, 1, OURS),), {A: Record(verdict="healthy")}, 10)
     assert found[0].status == "deployed"
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {},
-        {"a": {}, "b": [], "c": None, "d": True, "e": 1.5, "f": "1", "g": "yes", "h": "", "no": 1},
-        {"a": [[1, [2]], {"b": [{"c": {"d": 1}}, {}]}, [], "x"], "dotted.key": {"a/b": 1, "with space": 2, "1": 3}},
-        {"text": "two\nlines\n", "odd": "\x85\u2028\ufeff \x7f", "quote": '"\\', "tag": "12e4", "colon": "a: b #c"},
-        {"emoji": "😀", "=": "=", "-": "- a", "*": "*x", "null": 1, "Y": "n"},
-    ],
-)
-def test_the_values_file_reads_as_what_was_written(values: dict[str, Any]) -> None:
-    text = document(values)
-    assert text.startswith("# Written by `deploy`")
-    assert scalar(text) == values
-    assert json.dumps(scalar(text)) == json.dumps(values), "the order too"
 
 
 PLACE = Place(
