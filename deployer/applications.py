@@ -14,6 +14,9 @@ EVERY = 0.5
 """Seconds between two looks. One small object, for the seconds of a sync: asked and not watched, so that each look is
 later than what was asked before."""
 
+QUIET = 2.0
+"""Seconds that something stands before it is told: most of it is over at once."""
+
 AGAIN = 15.0
 """Seconds until a refresh is asked for once more, where nothing moves."""
 
@@ -43,7 +46,7 @@ class Application:
         passed, or `stop` said so. Raises Unreachable where the API server stays away, NotFound without an Application.
         """
         said, since, asked, acted = "", time.monotonic(), -math.inf, ""
-        seen = Seen("waiting", "")
+        seen, told = Seen("waiting", ""), True
         while True:
             now = time.monotonic()
             try:
@@ -60,7 +63,9 @@ class Application:
             if seen.state not in ("waiting", "start", "end"):
                 return seen
             if said != seen.words:
-                said, since = seen.words, now
+                said, since, told = seen.words, now, False
+            if not told and now - since >= QUIET:
+                told = True
                 tell(Notice(f"{self.name}: {said}", _loud(seen)))
             if stop() or now > deadline or (seen.patience is not None and now - since > seen.patience):
                 return replace(seen, state="waiting")

@@ -57,7 +57,7 @@ from deployer.profile import Profile
 from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
 from deployer.stop import Stop
 from deployer.values.document import objects
 
@@ -437,7 +437,7 @@ def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
         since=run.since,
         timeout=settings.timeout,
         limits=run.profile.health,
-        tell=run.tell,
+        tell=lambda event: run.tell(event) if _news(event) else None,
     ) as doom:
         try:
             seen = door.follow(wanted, deadline=deadline, tell=run.tell, stop=lambda: doom.found() or run.stop.came())
@@ -455,6 +455,11 @@ def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
     if seen.state == "synced":
         return f"{door.name} is synced to {run.commit[:12]}"
     raise _unsynced(run, door.name, seen)
+
+
+def _news(event: Event) -> bool:
+    """Before Argo CD has come to a workload there is nothing to say of it."""
+    return not isinstance(event, Progress) or bool(event.judgement.causes or event.judgement.counts.desired)
 
 
 def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:

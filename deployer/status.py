@@ -80,6 +80,10 @@ def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
         live = pool.submit(fetch, cluster, namespace, manifest)
         delivered = pool.submit(checks.delivery.look, cluster, newest.revision)
         seen, judgements = _judged(cluster, namespace, release.workloads(newest.manifest), profile.health)
+    unreadable = live.result().unreadable
+    verdict: Verdict | None = watch.together(judgements)
+    if newest.revision.commit and not manifest:  # somebody's hand, mostly: what runs is of an older commit
+        unreadable, verdict = (f"the chart of commit {newest.revision.commit[:12]} does not render", *unreadable), None
     return Status(
         environment,
         target.context,
@@ -87,11 +91,11 @@ def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
         name,
         newest.revision,
         wish.result(),
-        watch.together(judgements),
+        verdict,
         judgements,
         _running(seen),
         drift(live.result().pairs),
-        live.result().unreadable,
+        unreadable,
         *lease.result(),
         delivered.result(),
     )

@@ -193,7 +193,9 @@ def _still(item: Mapping[str, Any], status: Mapping[str, Any], state: Mapping[st
         return Seen("failed", said or "the sync failed")
     whole = not asked.get("resources") and not asked.get("dryRun")
     if ours and fresh and whole and state.get("phase") == "Succeeded":
-        return Seen("synced", "synced", notes=tuple(_left(status)))
+        # What is out of sync in a comparison from before the sync is no news.
+        later = _moment(status.get("reconciledAt")) > _moment(state.get("finishedAt"))
+        return Seen("synced", "synced", notes=tuple(_left(status)) if later else ())
     if pruned := _only_pruning(status):
         return Seen("synced", "synced", notes=pruned)
     if not automated(item):

@@ -145,7 +145,7 @@ class Release(_Section):
     name: ReleaseName = Field(description="name of the release")
     chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
     timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
-    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+    history_max: int = Field(10, ge=2, description="revisions that are kept")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))

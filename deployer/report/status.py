@@ -111,7 +111,7 @@ def _parts(one: Status) -> Iterator[tuple[str, list[str]]]:
         yield "runs", [_running(running.pods, running.image, running.digest) for running in one.running]
     if one.judgements:
         yield "health", [words.judgement(judged) for judged in one.judgements]
-    if one.verdict:
+    if one.verdict or one.unreadable:
         unreadable = [f"not compared: {text}" for text in one.unreadable]
         yield "drift", [*map(words.drift, one.drift), *unreadable] or ["none"]
     yield "lock", [words.holder(one.holder, one.silent) if one.holder else "free"]

@@ -1,10 +1,12 @@
 """`delivery: argocd` on the lab's Argo CD: `up`, `plan`, `status`, `history`, `rollback`, `promote`."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Project
+from conftest import Project, run
 from delivered import Deliver, config, deliver  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
@@ -175,3 +177,59 @@ def test_a_version_is_promoted(fault: Project, deliver: Deliver) -> None:
     assert first["image"]["digest"] == second["image"]["digest"]
     assert "Deploy-From: dev" in there.config.git("log", "-1", "--format=%B", "main")
     assert then.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_encrypted_files_are_committed_as_they_are_and_nothing_is_plain(
+    fault: Project, deliver: Deliver, tmp_path: Path
+) -> None:
+    there = deliver(fault)
+    key, file = tmp_path / "age.txt", "environments/dev.secrets.yaml"
+    run("age-keygen", "-o", key)
+    recipient = run("age-keygen", "-y", key).stdout.strip()
+    (fault.folder / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipient}\n")
+    (fault.folder / file).write_text("secret:\n  data:\n    TOKEN: pl4in-t0ken\n")
+    run("sops", "encrypt", "--in-place", file, cwd=fault.folder)
+    fault.environ["SOPS_AGE_KEY_FILE"] = str(key)
+    done = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert done.code == 0, done
+    assert there.config.read(f"web/dev/secrets/{file}") == (fault.folder / file).read_text()
+    assert f"names secrets/{file} nowhere: it delivers without it" in done.err
+    everything = there.config.git("log", "-p", "main") + done.out + done.err
+    assert "pl4in-t0ken" not in everything
+    assert os.environ["LAB_GIT_PASSWORD"] not in everything
+
+    (fault.folder / file).unlink()
+    gone = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert gone.code == 0, gone
+    assert f"web/dev/secrets/{file}" not in there.config.git("ls-tree", "-r", "--name-only", "main").split()
+
+
+def test_a_file_that_people_have_commented_keeps_its_comments(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    text = there.config.read("web/dev/values.yaml")
+    theirs = text.replace("replicaCount: 2", "replicaCount: 3 # ask Ann")
+    assert theirs != text
+    there.config.push("web/dev/values.yaml", theirs)
+    status = fault.deploy("status", "--env", "dev", "--output", "json").json["environments"][0]
+    assert (status["revision"]["number"], status["revision"]["verdict"]) == (2, None)
+    done = fault.deploy("up", "--env", "dev", *V1)
+    assert done.code == 0, done
+    assert "replicaCount: 2 # ask Ann" in there.config.read("web/dev/values.yaml")
+    there.config.push("web/dev/chart/templates/broken.yaml", '{{ fail "no" }}')
+    broken = fault.deploy("status", "--env", "dev")
+    assert "does not render" in broken.out, broken
+
+
+def test_a_commit_that_argo_cd_cannot_render_is_reverted(fault: Project, deliver: Deliver) -> None:
+    """helm of ours renders it, the one of Argo CD does not: it is of an older version."""
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    (fault.folder / "chart/templates/odd.yaml").write_text(
+        '{{ if not (hasPrefix "v4" .Capabilities.HelmVersion.Version) }}{{ fail "no helm 4" }}{{ end }}\n'
+    )
+    bad = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert bad.code == 5, bad
+    assert "no helm 4" in bad.json["message"]
+    assert bad.json["release"]["restored"] == 1
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
