@@ -160,7 +160,7 @@ class Release(_Section):
     name: ReleaseName = Field(description="name of the release")
     chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
     timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
-    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+    history_max: int = Field(10, ge=2, description="revisions that are kept")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))
@@ -406,6 +406,22 @@ class Lock(_Section):
     )
 
 
+class ArgoCD(_Section):
+    """Where Argo CD takes the release from, and the Application that does; only for `delivery: argocd`."""
+
+    application: DnsLabel | None = Field(None, description="name of the Application; by default RELEASE-ENVIRONMENT")
+    namespace: DnsLabel = Field("argocd", description="namespace of the Application")
+    context: str | None = Field(None, description="context of Argo CD's own cluster; by default target.context")
+    repository: str | None = Field(None, description="URL of the configuration repository, without a password")
+    branch: str = Field("main", min_length=1, description="branch that the Application follows")
+    path: str | None = Field(None, description="folder in it that is this release's; by default RELEASE/ENVIRONMENT")
+    username_variable: Variable | None = Field(None, description="variable that holds the user of the repository")
+    password_variable: Variable | None = Field(None, description="variable that holds its password or token")
+    push: Literal["branch", "mergeRequest"] = Field(
+        "branch", description="branch: commit to it; mergeRequest: to a branch of its own, for people to merge"
+    )
+
+
 class MetricGuard(_Section):
     """A metric that is watched after a rollout, and what it may be."""
 
@@ -567,6 +583,10 @@ class Profile(_Section):
     registry: Registry
     image: ImageSettings
     release: Release
+    delivery: Literal["helm", "argocd"] = Field(
+        "helm", description="helm: released from here; argocd: committed to a repository, and released by Argo CD"
+    )
+    argocd: ArgoCD = Field(ArgoCD())
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     strategy: Literal["rolling", "canary"] = Field(
         "rolling", description="rolling: all pods at once, as Kubernetes does; canary: in steps of requests"

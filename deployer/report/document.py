@@ -56,6 +56,8 @@ def result(found: Result) -> dict[str, Any]:
             "revision": found.revision,
             "previous": plan.previous,
             "restored": found.restored,
+            "commit": found.commit,
+            "proposed": found.proposed,
         },
         "image": _image(image),
         **_promotion(plan),
@@ -289,6 +291,7 @@ def status(found: Sequence[tuple[str, str | None, Status | DeployError]], code: 
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
                 "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
+                "application": dataclasses.asdict(one.application) if one.application else None,
             }
             for name, target, one in found
         ],

@@ -8,15 +8,18 @@ from deployer.metrics.judge import number
 from deployer.plan.steps import (
     Abandon,
     Clear,
+    Commit,
     Deed,
     Hold,
     Observe,
     Pin,
     Plan,
     PullSecret,
+    Revert,
     Rollback,
     Routed,
     Run,
+    Sync,
     Uninstall,
     Upgrade,
     Verify,
@@ -131,6 +134,13 @@ def deed(done: Deed, made: Plan) -> str:
             return f"release {made.image.reference if made.image else made.release} {before}"
         case Rollback(revision):
             return f"put revision {revision} back"
+        case Commit(_, proposal):
+            to = f"propose it as branch {proposal}" if proposal else "push it"
+            return f"commit {made.image.reference if made.image else made.release} and its values, and {to}"
+        case Revert(revision, commit):
+            return f"commit what revision {revision} was ({commit[:12]}), and push it"
+        case Sync():
+            return "ask Argo CD to look, and wait until it has applied that commit"
         case Verify():
             return "watch the rollout until it is judged"
         case Observe(guards):
@@ -218,6 +228,10 @@ def outcome(result: Result) -> Iterator[str]:
         yield f"  {line}"
     if result.image and result.exit_code == 0:
         yield f"image: {result.image.reference}"
+    if result.commit and result.exit_code == 0:
+        yield f"commit: {result.commit}"
+    if result.proposed:
+        yield f"next: merge {result.proposed}, then `deploy up --env {result.plan.environment}` judges what runs"
     if result.restored is not None:
         yield f"rolled back: revision {result.restored} serves again"
     for warning in result.warnings:
