@@ -32,7 +32,7 @@ def build(
     reports = Reports(project, dotenv, summary=summary)
     with answering("build", env, output, reports):
         files.demand("--out", out)
-        with session(project, env, env_file, secrets_are="optional") as run:
+        with session(project, env, env_file, secrets_are="optional", many=True) as run:
             facts, registry = run.checks.for_build(tag)
             plan = builds.build(
                 env, run.profile, facts, project=run.project, target=run.target, login=login_command(run)

@@ -13,8 +13,9 @@ from pathlib import Path
 from deployer import notes
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.fleet import Rolled
 from deployer.mask import Mask
-from deployer.report import annotations, junit, outputs, summary
+from deployer.report import annotations, fleet, junit, outputs, summary
 from deployer.report.junit import Suite
 from deployer.result import Result
 from deployer.rollout import Outcome
@@ -45,6 +46,13 @@ def ended(result: Result, mask: Mask, wanted: Reports) -> None:
     _facts(outputs.facts(result), mask, wanted)
     _junit(junit.suite(result, time.time()), mask, wanted)
     _told(result.plan.environment, told, mask, wanted, result.exit_code)
+
+
+def many(found: Rolled, mask: Mask, wanted: Reports) -> None:
+    """A run on many targets."""
+    _facts(outputs.many(found.code, found.image), mask, wanted)
+    _junit(junit.many(found, time.time()), mask, wanted)
+    _told(found.fleet.environment, "\n".join(fleet.summary(found)), mask, wanted, found.code)
 
 
 def refused(verb: str, environment: str | None, problem: DeployError, wanted: Reports) -> None:

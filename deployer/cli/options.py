@@ -102,6 +102,30 @@ Timeout = Annotated[
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),
 ]
 Tag = Annotated[str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        help="Of an environment with many targets, only this one; again for more.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        help="Of an environment with many targets, only those with this label; again for more.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+OneTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target", help="Which one, of an environment with many targets.", metavar="NAME", show_default=False
+    ),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(

@@ -39,6 +39,7 @@ class Output(StrEnum):
 
 def plan(
     env: options.Env,
+    target: options.OneTarget = None,
     tag: options.Tag = None,
     image_file: options.ImageFile = None,
     assignments: options.Assignments = None,
@@ -55,7 +56,7 @@ def plan(
     """Say what `up` would change, field by field, and touch nothing. Exit code 11: changes; 0: nothing to do."""
     machine = options.Output.JSON if output is Output.JSON else options.Output.TEXT
     reports = Reports(project, summary=summary)
-    with answering("plan", env, machine, reports), session(project, env, env_file) as run:
+    with answering("plan", env, machine, reports), session(project, env, env_file, one=target) as run:
         if image_file and (tag or out):
             why = "--tag has nothing to say" if tag else "--out has no use: `up --plan` names its image by a tag"
             raise UsageError(f"--image names the image, so {why}")

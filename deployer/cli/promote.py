@@ -97,7 +97,9 @@ def promote(
                 with _naming(to):
                     ready = run.checks.anew(ready, given, force=force)
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
+                doors = Doors(
+                    run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+                )
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(result, run.mask, output, reports)
 

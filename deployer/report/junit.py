@@ -19,6 +19,7 @@ from deployer.report import diagnosis, words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from deployer.fleet import Ended, Rolled
     from deployer.health.diagnosis import Diagnosis
     from deployer.result import Result
     from deployer.rollout import Outcome
@@ -92,6 +93,25 @@ def refused(verb: str, environment: str | None, problem: DeployError, moment: fl
     code = ExitCode(problem.exit_code)
     case = Case("outcome", _seconds(0), _bad(code, problem.message, problem.detail, problem.hint))
     return Suite(_name(verb, environment), (("outcome", code.name.lower()),), (case,), _seconds(0), _moment(moment))
+
+
+def many(found: Rolled, moment: float) -> Suite:
+    """A run on many targets, a case each; one whose turn never came is an error."""
+    cases = [Case(one.target, _seconds(one.seconds), _missed(one)) for one in found.ended]
+    cases += [
+        Case(name, _seconds(0), _bad(found.code, f"not started: {found.stopped}", (), None)) for name in found.left
+    ]
+    outcome = (("outcome", found.code.name.lower()),)
+    made = found.fleet
+    return Suite(_name(made.verb, made.environment), outcome, tuple(cases), _seconds(found.seconds), _moment(moment))
+
+
+def _missed(one: Ended) -> Bad | None:
+    if one.code == ExitCode.OK:
+        return None
+    judged = _judged(one.result.judgements, one.result.diagnosis, one.code, one.result.hint) if one.result else ()
+    cause = next((case.bad for case in judged if case.bad), None)
+    return cause or _bad(one.code, one.message, one.error.detail if one.error else (), None)
 
 
 def verified(found: Outcome, code: ExitCode, seconds: float, moment: float) -> Suite:
