@@ -286,8 +286,17 @@ class Lock(_Section):
     )
 
 
+def _or_its_name(schema: dict[str, Any]) -> None:
+    """A ready-made guard may be written as its name alone."""
+    written = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"enum": list(READY_MADE)}, written]
+
+
 class MetricGuard(_Section):
     """A metric that is watched after a rollout, and what it may be."""
+
+    model_config = ConfigDict(json_schema_extra=_or_its_name)
 
     name: str = Field(min_length=1, description="errorRatio, latencyP99, or a name of your own with a query")
     query: str | None = Field(None, description="PromQL with placeholders such as $pods; not for ready-made ones")
