@@ -57,9 +57,8 @@ def fake() -> Iterator[Fake]:
 
 
 def test_a_vector(fake: Fake) -> None:
-    fake.says(
-        "vector", [{"metric": {"pod": "b", "a": "1"}, "value": [1.5, "0.25"]}, {"metric": {}, "value": [1, "NaN"]}]
-    )
+    known = {"metric": {"pod": "b", "a": "1"}, "value": [1.5, "0.25"]}
+    fake.says("vector", [known, {"metric": {}, "value": [1, "NaN"]}])
     found = Prometheus(fake.url, {"X-Scope-OrgID": "shop"}, 7).query('up{a="b c"}', at=12.3456)
     assert found['{a="1", pod="b"}'] == 0.25
     assert math.isnan(found["{}"])

@@ -288,15 +288,11 @@ class Lock(_Section):
 
 def _or_its_name(schema: dict[str, Any]) -> None:
     """A ready-made guard may be written as its name alone."""
-    written = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [{"enum": list(READY_MADE)}, written]
+    schema["items"] = {"anyOf": [{"enum": list(READY_MADE)}, schema["items"]]}
 
 
 class MetricGuard(_Section):
     """A metric that is watched after a rollout, and what it may be."""
-
-    model_config = ConfigDict(json_schema_extra=_or_its_name)
 
     name: str = Field(min_length=1, description="errorRatio, latencyP99, or a name of your own with a query")
     query: str | None = Field(None, description="PromQL with placeholders such as $pods; not for ready-made ones")
@@ -357,7 +353,9 @@ class Metrics(_Section):
         "warn", description="what becomes of a rollout whose metrics cannot be asked; it is never rolled back"
     )
     guards: tuple[MetricGuard, ...] = Field(
-        (), description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones"
+        (),
+        description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones",
+        json_schema_extra=_or_its_name,
     )
 
     @field_validator("url")
