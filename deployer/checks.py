@@ -29,7 +29,7 @@ from deployer.guard.change import change
 from deployer.metrics.pods import NOBODY
 from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import metrics, repair, unchanged
+from deployer.plan import build, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
@@ -70,6 +70,7 @@ class _Wanted:
     image: Image  # without a digest where it has to be built
     source: Source | None
     there: bool  # whether the registry has it
+    lacks: tuple[str, ...] = ()  # platforms that the registry does not have it for
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Checks:
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
     prometheus: Prometheus | None = None  # None where no metrics are watched
+    program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -104,12 +106,22 @@ class Checks:
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
+    def for_plan(self, values: Values, given_tag: str | None) -> Ready:
+        """The same for a plan, which builds nothing: it needs no docker."""
+        registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), lambda: None, force=False)
+
     def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
         """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
         registry = self._registry
         return self._ready(
             "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
         )
+
+    def for_target(self, values: Values, facts: Facts, *, force: bool = False) -> Ready:
+        """The same for one target of many: the image is in the registry, and neither git nor docker is asked again."""
+        wanted = _Wanted(facts.image, facts.source, True)
+        return self._ready("up", values, self._registry, lambda: wanted, lambda: None, force=force)
 
     def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
         """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
@@ -122,6 +134,11 @@ class Checks:
         _raise(checks)
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
+
+    def for_reported(self, reported: Image) -> Facts:
+        """What is known of an image of a build report, which the registry must have."""
+        wanted = self._reported(self._registry, reported)
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job)
 
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
@@ -172,8 +189,10 @@ class Checks:
         kept, image, absent = self.kept(ready.cluster), ready.facts.image, ready.absent
         if absent:
             tagged = replace(image, digest=ready.registry.digest(image))
-            absent = not (_held(ready.registry, tagged, image.digest) if image.digest else tagged.digest)
-            image = image if image.digest else tagged
+            if image.digest:
+                absent = not _held(ready.registry, tagged, image.digest)
+            elif tagged.digest and not self._lacking(ready.registry, tagged):
+                absent, image = False, tagged
         facts = replace(
             ready.facts,
             **_of(kept),
@@ -199,10 +218,18 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def guarded(self, verb: guard.Verb) -> guard.Facts:
-        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+    def guarded(self, verb: guard.Verb, released: Facts | None = None) -> guard.Facts:
+        """What the guards need to know of a verb, but for what it changes; `released`: what it takes from the tree."""
         return guardfacts.gather(
-            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=released.source if released else None,
+            image=released.image if released else None,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
     def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
@@ -240,21 +267,13 @@ class Checks:
 
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
-        return guardfacts.gather(
-            self.profile.guards,
-            verb,
-            self.environment,
-            self.job,
-            project=self.project,
-            programs=self.programs,
-            tree=wanted.source,
-            image=wanted.image,
-            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-        )
+        return self.guarded(verb, Facts(wanted.image, history=(), source=wanted.source))
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""
         profile = load(self.project, environment, self.variables)
+        if profile.targets:
+            return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
         found = record.read(door, namespace, profile.release.name)
@@ -278,7 +297,9 @@ class Checks:
         """How the release stands where it is what was asked for; else why something has to be released."""
         try:
             if not self._image_is_there(checks):  # known first, and enough
-                return None, (f"{checks['image'].result().image.tagged} is not in the registry",)
+                wanted: _Wanted = checks["image"].result()
+                lacks = f" for {', '.join(wanted.lacks)}" if wanted.lacks else ""
+                return None, (f"{wanted.image.tagged} is not in the registry{lacks}",)
             return self._standing(checks["cluster"].result(), self._facts(checks), values)
         except Interrupted:
             raise
@@ -315,10 +336,20 @@ class Checks:
         return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
+        """The image of the tree. What the registry has is not it where a platform is missing: then it is built."""
+        found = self._tagged(registry, given_tag)
+        lacks = self._lacking(registry, found.image) if found.there else ()
+        return replace(found, image=replace(found.image, digest=None), there=False, lacks=lacks) if lacks else found
+
+    def _lacking(self, registry: Registry, there: Image) -> tuple[str, ...]:
+        wanted = self.profile.image.platforms
+        return build.lacking(wanted, registry.platforms(there)) if wanted else ()
+
+    def _tagged(self, registry: Registry, given_tag: str | None) -> _Wanted:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
@@ -336,7 +367,7 @@ class Checks:
 
     def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
         """The image where it goes to."""
-        tagged = self._image(registry, promoted.tag)
+        tagged = self._tagged(registry, promoted.tag)
         image = replace(tagged.image, digest=promoted.digest)
         return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
 
@@ -354,6 +385,10 @@ class Checks:
                 return
 
     def _engine(self) -> None:
+        """What builds: an engine, or a builder of buildx."""
+        if self.profile.image.beyond_docker:
+            self._builder()
+            return
         program = self.profile.tools.docker
         try:
             answer = json.loads(self.programs.read(docker.version(program)))
@@ -376,8 +411,37 @@ class Checks:
                 "docker has no buildx plugin, and without it no BuildKit", hint="install docker-buildx"
             ) from None
 
+    def _builder(self) -> None:
+        program, settings = self.profile.tools.docker, self.profile.image
+        self._buildx()
+        try:
+            kind, trouble = docker.driver(self.programs.read(docker.inspect(program, settings.builder)))
+        except ProgramFailed as error:
+            raise PreflightError(
+                f"docker has no builder `{settings.builder}` (image.builder)" if settings.builder else error.message,
+                detail=error.detail[-3:],
+                hint=build.create(settings.builder),
+            ) from None
+        name = f"builder `{settings.builder}`" if settings.builder else "the builder that docker uses"
+        if trouble:
+            raise PreflightError(f"{name} does not work: {trouble}", hint="docker buildx ls tells of each builder")
+        if kind == "docker" and "io.containerd" not in self._store():
+            raise PreflightError(
+                f"{name} is docker's own, which cannot do {build.beyond(settings)}",
+                hint=build.create(settings.builder),
+            )
+
+    def _store(self) -> str:
+        """An engine that keeps its images in containerd can do what a builder can."""
+        try:
+            return self.programs.read(docker.store(self.profile.tools.docker))
+        except ProgramFailed:
+            return ""
+
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""
+        if self.program:
+            return replace(self.program, target=self.target)
         program = self.profile.tools.helm
         version = self.programs.read(helm.version(program)).strip()
         problem = helm.supported(version)

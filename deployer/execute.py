@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, metricguard, pullsecret, record, release, rollout, storage
+from deployer import beside, metricguard, pullsecret, record, refusal, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
+from deployer.commands import docker
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import (
@@ -34,8 +36,10 @@ from deployer.plan.steps import Abandon, Observe, Pin, Plan, PullSecret, Rollbac
 from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.prometheus import Prometheus
-from deployer.registry import Registry
+from deployer.refusal import Refusal
+from deployer.registry import Registry, RegistryError
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.stop import Stop
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
@@ -79,6 +83,11 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def stop(self) -> Stop:
+        """Where the run is to end, though no signal reaches its thread."""
+        return self.doors.programs.stop or Stop()
+
+    @property
     def cluster(self) -> Cluster:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
@@ -109,7 +118,7 @@ def execute(
     error: DeployError | None = None
     restored: int | None = None
     try:
-        with Lifeline() as lifeline:
+        with nullcontext(doors.programs.lifeline) if doors.programs.lifeline else Lifeline() as lifeline:
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
@@ -147,6 +156,7 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.stop.check()
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
@@ -168,13 +178,16 @@ def _do(run: _Run, step: Step) -> str:
     match step.deed:
         case Run(command):
             _program(run, step.stage, step.deed)
-            run.changed |= not {"push", "imagetools"}.isdisjoint(command.argv)
+            run.changed |= not {"push", "--push", "imagetools"}.isdisjoint(command.argv)
             return ""
         case Pin(image):
             try:
                 digest = run.doors.registry.digest(image)
             except PreflightError as error:  # it was pushed: that is no check before the first deed any more
-                raise BuildError(error.message, hint=error.hint) from None
+                failure = BuildError(error.message, hint=error.hint)
+                if isinstance(error, RegistryError):
+                    failure.exit_code = error.refusal.exit_code
+                raise failure from None
             if digest is None:
                 raise BuildError(f"the registry does not have {image.tagged}, though it was pushed")
             if image.digest not in (None, digest):
@@ -210,18 +223,48 @@ def _do(run: _Run, step: Step) -> str:
 
 
 def _program(run: _Run, stage: str, deed: Run) -> None:
-    """Run a program until it succeeds, or has been tried often enough."""
+    """Run a program until it succeeds, or has been tried often enough, or in vain."""
     for pause in (*deed.pauses, None):
+        lines: list[str] = []
+
+        def hear(text: str, lines: list[str] = lines) -> None:
+            if deed.cache:
+                lines.append(text)
+            run.tell(Line(stage, text))
+
         try:
-            return run.doors.programs.run(deed.command, lambda text: run.tell(Line(stage, text)))
+            run.doors.programs.run(deed.command, hear)
         except ProgramFailed as error:
+            refused = _refused(run, deed, error) if deed.exit_code is ExitCode.BUILD else None
             failure = _failed(deed.failure, deed.exit_code, error)
-            if pause is None:
+            if refused:
+                failure = _failed(f"{deed.failure}: {refused.sentence}", refused.exit_code, error, refused.hint)
+            again = refused.passes if refused else deed.again == "whatever"
+            if pause is None or not again:
                 raise failure from None
-            said = (error.detail or (error.message,))[-1].strip()
-            run.warnings.append(f"{deed.failure}: {said}; tried again after {pause:.0f} s")
-            run.tell(Notice(run.warnings[-1], Severity.WARNING))
-            time.sleep(pause)
+            wait = max(pause, refused.pause) if refused else pause
+            said = refused.sentence if refused else (error.detail or (error.message,))[-1].strip()
+            _warn(run, f"{deed.failure}: {said}; tried again after {wait:.0f} s")
+            run.stop.wait(wait)
+        else:
+            for trouble in docker.cache_trouble(lines):
+                _warn(run, f"{trouble}; the image is not the worse for it")
+            return
+
+
+def _refused(run: _Run, deed: Run, error: ProgramFailed) -> Refusal | None:
+    """Why a registry made a program fail. docker hides much of what it is told: the registry is asked itself."""
+    told = refusal.told(error.detail, run.doors.registry.url.partition("/")[0])
+    pushed = deed.pushes and (
+        deed.again == "whatever" or (told and told.host == deed.pushes.registry.partition("/")[0])
+    )
+    asked = run.doors.registry.refusal(deed.pushes) if pushed and deed.pushes else None
+    return asked or told
+
+
+def _warn(run: _Run, text: str) -> None:
+    run.warnings.append(text)
+    run.tell(Notice(text, Severity.WARNING))
 
 
 def _abandon(run: _Run, left: Abandon) -> str:
@@ -313,6 +356,7 @@ def _watched(run: _Run, timeout: float) -> rollout.Outcome:
             timeout=timeout,
             limits=run.profile.health,
             tell=run.tell,
+            stop=run.stop,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
@@ -506,11 +550,11 @@ def _helm_failed(run: _Run, message: str, error: ProgramFailed) -> DeployError:
     return failure
 
 
-def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
+def _failed(message: str, exit_code: ExitCode, error: ProgramFailed, hint: str | None = None) -> DeployError:
     # helm says what counts last, behind this word; docker's last word is only the step that failed.
     cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
     cause = cause or (error.message if error.code < 0 else "")
-    failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:])
+    failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:], hint=hint)
     failure.exit_code = exit_code
     return failure
 

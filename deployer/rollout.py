@@ -16,6 +16,7 @@ from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict,
 from deployer.metricguard import Watched
 from deployer.metrics.judge import State, sampled
 from deployer.result import Event, Notice, Progress, Severity
+from deployer.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,12 @@ def follow(
     timeout: float,
     limits: Limits,
     tell: Callable[[Event], None],
+    stop: Stop | None = None,
 ) -> Outcome:
-    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed."""
+    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed.
+
+    Raises Interrupted where the run is to end.
+    """
     if not workloads:
         return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
     deadline = time.monotonic() + timeout
@@ -51,7 +56,10 @@ def follow(
         [judging(workload, since, limits) for workload in workloads],
         deadline=deadline,
         tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
+        cancelled=stop.came if stop else lambda: False,
     )
+    if stop:
+        stop.check()
     worst = next((one for one in ended.judgements if one.verdict is ended.verdict), None)
     diagnosis = None
     if worst and ended.verdict in (Verdict.FAILED, Verdict.PROGRESSING):

@@ -4,7 +4,7 @@ import sys
 
 from lab import certificates, place, programs
 from lab.controlplane import kubectl
-from lab.processes import alive, attempt, recorded, run, start, stop, until
+from lab.processes import alive, attempt, run, start, stop, until
 
 PACKAGES = {"prometheus": "/usr/bin/prometheus", "prometheus-pushgateway": "/usr/bin/prometheus-pushgateway"}
 PARTS = ("targets", "prometheus", "pushgateway", "otelcol")
@@ -37,16 +37,12 @@ def ready() -> bool:
     return alive("otelcol") and all(attempt("curl", "-sf", "--max-time", "5", door) for door in doors)
 
 
-def started() -> bool:
-    """Whether this lab has the part at all."""
-    return PARTS[0] in recorded()
-
-
 def up() -> str:
     """Start all three; pods with the annotation prometheus.io/scrape are scraped every second."""
     programs.packages(PACKAGES)
     programs.otelcol()
-    certificates.issue("prometheus")
+    if not (place.PKI / "prometheus.crt").exists():
+        certificates.issue("prometheus", "/CN=lab-prometheus")
     run(*kubectl("apply", "--filename", "-"), stdin=RIGHTS)
     start("pushgateway", ("prometheus-pushgateway", f"--web.listen-address={PUSHGATEWAY.removeprefix('http://')}"))
     start("targets", (sys.executable, "-m", "lab.targets", TARGETS), {"PYTHONPATH": str(place.SOURCES.parent)})
@@ -77,9 +73,7 @@ def down() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The variables of this part; none where it was not started."""
-    if not started():
-        return {}
+    """The variables of this part."""
     return {
         "LAB_PROMETHEUS": PROMETHEUS,
         "LAB_PUSHGATEWAY": PUSHGATEWAY,

@@ -19,13 +19,16 @@ class Run:
     """Start a program and show its output. Exit code other than 0 ends the plan with `failure`.
 
     What is only a matter of time (a registry that is overloaded, a login that ran out) may be tried again: `pauses` are
-    the seconds before each further try.
+    the seconds before each further try. `again`: whatever failed, or only where a registry refuses for now.
     """
 
     command: Command
     failure: str  # what to say when it fails: "docker could not build the image"
     exit_code: ExitCode = ExitCode.FAILED
     pauses: tuple[float, ...] = ()
+    again: Literal["whatever", "registry"] = "whatever"
+    pushes: Image | None = None  # the registry is asked why, where it takes this image not
+    cache: str = ""  # registry/repository:tag that may fail without failing the build
 
 
 @dataclass(frozen=True)

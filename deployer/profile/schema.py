@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +48,22 @@ def fingerprint(value: Any) -> Any:
     return value.lower().removeprefix("sha256:").replace(":", "") if isinstance(value, str) else value
 
 
+def platform(text: str) -> str:
+    """`linux/amd64`, or with a variant `linux/arm/v7`. Raises ValueError for another spelling of one, or for none."""
+    usual = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm/v7", "i386": "386"}
+    system, _, machine = text.partition("/")
+    meant = f"{system or 'linux'}/{usual[machine]}" if machine in usual else ""
+    if text in {*usual, *usual.values()}:
+        meant = f"linux/{usual.get(text, text)}"
+    if meant:
+        raise ValueError(f"`{text}` is not how a platform is written; did you mean `{meant}`?")
+    if not _PLATFORM.fullmatch(text):
+        raise ValueError(f"`{text}` is no platform; write linux/amd64, linux/arm64, linux/arm/v7")
+    return text
+
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?")
+
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
@@ -55,6 +71,15 @@ Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pat
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
+Platform = Annotated[str, AfterValidator(lambda text: platform(text))]
+CacheName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")
+]
+Provenance = Annotated[
+    Literal["false", "min", "max"],
+    BeforeValidator(lambda value: "false" if value is False else value),
+    WithJsonSchema({"enum": [False, "min", "max"]}),
+]
 
 
 class _Section(BaseModel):
@@ -98,6 +123,20 @@ class ImageSettings(_Section):
         "commit", description="branch: BRANCH-SHA; commit: SHA; version: the git tag of HEAD"
     )
     build_args: dict[str, str] = Field(default_factory=dict, description="build arguments; never a secret")
+    builder: str | None = Field(None, min_length=1, description="builder of buildx that builds and pushes")
+    platforms: tuple[Platform, ...] = Field((), description="platforms of the image, linux/amd64; none: the builder's")
+    cache: CacheName | None = Field(
+        None, description="repository[:tag] in the registry that keeps the layers for the next builder; tag: cache"
+    )
+    provenance: Provenance = Field("false", description="false, min, max: attest to how the image was built")
+    sbom: bool | Annotated[str, Field(min_length=1)] = Field(
+        False, description="attest to what is in the image: true, or the image of the generator"
+    )
+
+    @property
+    def beyond_docker(self) -> bool:
+        """Whether it takes a builder: the docker driver has one platform, no attestations and no cache elsewhere."""
+        return bool(self.builder or self.platforms or self.cache or self.provenance != "false" or self.sbom)
 
 
 class Release(_Section):
@@ -193,6 +232,33 @@ def zone(value: str) -> str:
     return value
 
 
+def budget(value: Any) -> Any:
+    """A number of targets, or a share such as `10%`, as a number from 0 to 1. Raises ValueError where it is neither."""
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)) and float(match[1]) <= 100:
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("a number of targets or a share of them is expected: 2 or 10%")
+    return value
+
+
+def selection(value: Any) -> Any:
+    """Labels as a map, a share of the targets such as `10%`, or their number. Raises ValueError elsewhere."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            if not isinstance(one, str):
+                raise ValueError(f"label `{name}` is `{one}`; labels are text: write it in quotes")
+        if not value:
+            raise ValueError("a label is expected: {region: eu}")
+        return dict(value)
+    try:
+        found = budget(value)
+    except ValueError:
+        found = 0
+    if not found:
+        raise ValueError("labels, a share or a number of targets is expected: {region: eu}, 10% or 3")
+    return found
+
+
 _REGEX = re.compile(r"^\^|\$$|[\\(|]|(^|[/-])\.\*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
@@ -200,6 +266,24 @@ _LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "stri
 
 Share = Annotated[
     float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
+]
+Budget = Annotated[
+    int | float,
+    BeforeValidator(budget),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "%$"}]}),
+]
+Selection = Annotated[
+    dict[str, str] | int | float,
+    BeforeValidator(selection),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "%$"},
+            ]
+        }
+    ),
 ]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(glob)], ...], BeforeValidator(several), WithJsonSchema(_LIST)]
 Names = Annotated[tuple[str, ...], BeforeValidator(several), WithJsonSchema(_LIST)]
@@ -396,10 +480,58 @@ class Tools(_Section):
     sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
+class FleetTarget(_Section):
+    """One of many places where the release lives; what it does not say is the profile's."""
+
+    name: DnsLabel = Field(description="what reports and --target call it")
+    labels: dict[str, str] = Field(default_factory=dict, description="what waves and --select choose by")
+    kubeconfig: str | None = Field(None, description="in place of target.kubeconfig")
+    context: str | None = Field(None, description="in place of target.context")
+    namespace: DnsLabel | None = Field(None, description="in place of target.namespace")
+    identity: Identity | None = Field(None, description="in place of target.identity")
+    values: dict[str, Any] = Field(default_factory=dict, description="Helm values over all but --set")
+
+    def over(self, target: Target) -> Target:
+        """Where it is."""
+        own = {key: getattr(self, key) for key in ("kubeconfig", "context", "namespace", "identity")}
+        return target.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+
+class FleetWave(_Section):
+    """Targets that are deployed before others."""
+
+    name: DnsLabel = Field(description="what reports call it")
+    select: Selection = Field(description="labels, a share of all targets (10%), or their number")
+    pause: Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False)] = Field(
+        0, description="how long to wait after it, before the next one"
+    )
+    gate: Literal["budget", "healthy", "ask"] = Field(
+        "budget", description="what the next wave needs: the budget is not used up; no failure; a person says yes"
+    )
+    failure_budget: Budget | None = Field(None, description="failures that are tolerated in this wave: 2 or 10%")
+
+
+class Fleet(_Section):
+    """How an environment of many targets is deployed."""
+
+    concurrency: int = Field(8, ge=1, le=64, description="targets, and so helm programs, at work at once")
+    waves: tuple[FleetWave, ...] = Field((), description="which targets come first; the rest is the last wave")
+    failure_budget: Budget = Field(0, description="failures that are tolerated in all: 2 or 10%")
+    retries: int = Field(1, ge=0, le=10, description="further tries of a target that failed, after the others")
+    offline: Literal["skip", "fail"] = Field(
+        "skip", description="what a target is whose API does not answer: left out, or a failure"
+    )
+    connect_timeout: Duration = Field(5, description="how long a target's API may take to answer, before it is offline")
+
+
 class Profile(_Section):
     """One environment, all layers merged and filled in."""
 
     target: Target
+    targets: tuple[FleetTarget, ...] = Field(
+        (), description="many places instead of one, here or in environments/<env>.targets.yaml; see docs/fleet.md"
+    )
+    fleet: Fleet = Field(Fleet())
     protected: bool | None = Field(
         None, description="target.identity must pin the cluster by uid or caSha256; always so in `prod`"
     )

@@ -223,6 +223,11 @@ def fault(project: Project, faults: str) -> Project:
 @pytest.fixture
 def small(fault: Project) -> Project:
     """The same with an image of its own, which is quick to build: a file more than the fault image."""
+    return smaller(fault)
+
+
+def smaller(fault: Project) -> Project:
+    """As the fixture `small`."""
     folder = fault.folder / "small"
     folder.mkdir()
     (folder / "Dockerfile").write_text(f"FROM {os.environ['REGISTRY_URL']}/fault:v1\nCOPY stamp /stamp\n")
