@@ -422,6 +422,11 @@ class ArgoCD(_Section):
     )
 
 
+def _or_its_name(schema: dict[str, Any]) -> None:
+    """A ready-made guard may be written as its name alone."""
+    schema["items"] = {"anyOf": [{"enum": list(READY_MADE)}, schema["items"]]}
+
+
 class MetricGuard(_Section):
     """A metric that is watched after a rollout, and what it may be."""
 
@@ -484,7 +489,9 @@ class Metrics(_Section):
         "warn", description="what becomes of a rollout whose metrics cannot be asked; it is never rolled back"
     )
     guards: tuple[MetricGuard, ...] = Field(
-        (), description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones"
+        (),
+        description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones",
+        json_schema_extra=_or_its_name,
     )
 
     @field_validator("url")
