@@ -10,7 +10,7 @@ ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged together chaos fuzz clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged together chaos fleet fuzz clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,10 @@ together: $(READY) lab ## twenty deploys of one release at once: minutes on two 
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
+
+fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resume, time and memory; some minutes
+	@$(LAB) fleet
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_fleet.py
 
 fuzz: $(READY) ## broken profiles by the thousand: INPUTS=10000, SEED=0
 	@$(BIN)/python tests/fuzz/fuzz_profiles.py
