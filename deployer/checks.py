@@ -7,21 +7,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer import (
+    chart,
+    cluster,
+    guard,
+    guardfacts,
+    permissions,
+    prometheus,
+    pullsecret,
+    record,
+    release,
+    source,
+    storage,
+)
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
+from deployer.metrics.pods import NOBODY
+from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import repair, unchanged
+from deployer.plan import build, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, load
+from deployer.prometheus import Prometheus
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -55,6 +70,7 @@ class _Wanted:
     image: Image  # without a digest where it has to be built
     source: Source | None
     there: bool  # whether the registry has it
+    lacks: tuple[str, ...] = ()  # platforms that the registry does not have it for
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,7 @@ class Checks:
     job: Job
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
+    prometheus: Prometheus | None = None  # None where no metrics are watched
     program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
@@ -88,6 +105,11 @@ class Checks:
         """
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
+
+    def for_plan(self, values: Values, given_tag: str | None) -> Ready:
+        """The same for a plan, which builds nothing: it needs no docker."""
+        registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), lambda: None, force=False)
 
     def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
         """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
@@ -167,8 +189,10 @@ class Checks:
         kept, image, absent = self.kept(ready.cluster), ready.facts.image, ready.absent
         if absent:
             tagged = replace(image, digest=ready.registry.digest(image))
-            absent = not (_held(ready.registry, tagged, image.digest) if image.digest else tagged.digest)
-            image = image if image.digest else tagged
+            if image.digest:
+                absent = not _held(ready.registry, tagged, image.digest)
+            elif tagged.digest and not self._lacking(ready.registry, tagged):
+                absent, image = False, tagged
         facts = replace(
             ready.facts,
             **_of(kept),
@@ -236,6 +260,8 @@ class Checks:
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if self.prometheus:
+            checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
@@ -271,7 +297,9 @@ class Checks:
         """How the release stands where it is what was asked for; else why something has to be released."""
         try:
             if not self._image_is_there(checks):  # known first, and enough
-                return None, (f"{checks['image'].result().image.tagged} is not in the registry",)
+                wanted: _Wanted = checks["image"].result()
+                lacks = f" for {', '.join(wanted.lacks)}" if wanted.lacks else ""
+                return None, (f"{wanted.image.tagged} is not in the registry{lacks}",)
             return self._standing(checks["cluster"].result(), self._facts(checks), values)
         except Interrupted:
             raise
@@ -308,10 +336,20 @@ class Checks:
         return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
+        """The image of the tree. What the registry has is not it where a platform is missing: then it is built."""
+        found = self._tagged(registry, given_tag)
+        lacks = self._lacking(registry, found.image) if found.there else ()
+        return replace(found, image=replace(found.image, digest=None), there=False, lacks=lacks) if lacks else found
+
+    def _lacking(self, registry: Registry, there: Image) -> tuple[str, ...]:
+        wanted = self.profile.image.platforms
+        return build.lacking(wanted, registry.platforms(there)) if wanted else ()
+
+    def _tagged(self, registry: Registry, given_tag: str | None) -> _Wanted:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
@@ -329,11 +367,28 @@ class Checks:
 
     def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
         """The image where it goes to."""
-        tagged = self._image(registry, promoted.tag)
+        tagged = self._tagged(registry, promoted.tag)
         image = replace(tagged.image, digest=promoted.digest)
         return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
 
+    def _metrics(self, door: Prometheus) -> None:
+        """A query that Prometheus refuses is found before the release. That it is away may be no reason to wait."""
+        nobody = Side(self.profile.release.name, self.target.namespace, self.environment, NOBODY)
+        for one in metrics.guards(self.profile):
+            try:
+                door.query(filled(one.query, nobody, one.window))
+            except prometheus.Refused as error:
+                raise PreflightError(f"metric {one.name}: {error.message}", hint=error.hint) from None
+            except prometheus.Unanswered as error:
+                if self.profile.metrics.unreachable == "indeterminate":
+                    raise PreflightError(error.message, hint=error.hint) from None
+                return
+
     def _engine(self) -> None:
+        """What builds: an engine, or a builder of buildx."""
+        if self.profile.image.beyond_docker:
+            self._builder()
+            return
         program = self.profile.tools.docker
         try:
             answer = json.loads(self.programs.read(docker.version(program)))
@@ -355,6 +410,33 @@ class Checks:
             raise PreflightError(
                 "docker has no buildx plugin, and without it no BuildKit", hint="install docker-buildx"
             ) from None
+
+    def _builder(self) -> None:
+        program, settings = self.profile.tools.docker, self.profile.image
+        self._buildx()
+        try:
+            kind, trouble = docker.driver(self.programs.read(docker.inspect(program, settings.builder)))
+        except ProgramFailed as error:
+            raise PreflightError(
+                f"docker has no builder `{settings.builder}` (image.builder)" if settings.builder else error.message,
+                detail=error.detail[-3:],
+                hint=build.create(settings.builder),
+            ) from None
+        name = f"builder `{settings.builder}`" if settings.builder else "the builder that docker uses"
+        if trouble:
+            raise PreflightError(f"{name} does not work: {trouble}", hint="docker buildx ls tells of each builder")
+        if kind == "docker" and "io.containerd" not in self._store():
+            raise PreflightError(
+                f"{name} is docker's own, which cannot do {build.beyond(settings)}",
+                hint=build.create(settings.builder),
+            )
+
+    def _store(self) -> str:
+        """An engine that keeps its images in containerd can do what a builder can."""
+        try:
+            return self.programs.read(docker.store(self.profile.tools.docker))
+        except ProgramFailed:
+            return ""
 
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""

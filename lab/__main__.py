@@ -1,4 +1,4 @@
-"""`python3 -m lab up|down|status|env|fleet|fleet-down`."""
+"""`python3 -m lab up|down|status|env`, and a verb for each part that `up` leaves out (extras.py)."""
 
 import fcntl
 import os
@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from lab import (
     access,
@@ -16,7 +17,6 @@ from lab import (
     controlplane,
     dns,
     engine,
-    fleet,
     images,
     network,
     nodes,
@@ -24,12 +24,22 @@ from lab import (
     programs,
     registry,
 )
+from lab.extras import EXTRAS
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
     "The other way: `make demo` with a cluster and a registry of your own, named by variables: see lab/README.md, "
     '"A cluster of your own".'
 )
+
+PARTS = {
+    "docker": engine.ready,
+    "registry": registry.ready,
+    "control plane": controlplane.ready,
+    "dns": lambda: alive(dns.NAME),
+    "nodes": nodes.ready,
+}
+"""Part: whether it runs."""
 
 
 def up() -> int:
@@ -58,6 +68,20 @@ def up() -> int:
         return 1
     print(f"lab: ready in {time.monotonic() - began:.1f} s")
     print('lab: to use it by hand: eval "$(python3 -m lab env)"')
+    return 0
+
+
+def add(name: str) -> int:
+    """Bring one more part up, beside a lab that runs; the lab too where it does not."""
+    if not all(ready() for ready in PARTS.values()) and up():
+        return 1
+    began = time.monotonic()
+    try:
+        for part, bring_up in EXTRAS[name].up.items():
+            _part(part, bring_up)
+    except PartFailed:
+        return 1
+    print(f"lab: {name} ready in {time.monotonic() - began:.1f} s")
     return 0
 
 
@@ -90,27 +114,11 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
     print(f"lab: {name:<20} {time.monotonic() - began:6.1f} s  {said}", flush=True)
 
 
-def fleet_up() -> int:
-    """Bring up three more clusters, beside the lab that is there."""
-    if not place.KUBECONFIG.exists():
-        print("lab: not there; `make lab` brings it up", file=sys.stderr)
-        return 1
-    try:
-        _part("fleet", fleet.up)
-    except PartFailed:
-        return 1
-    return 0
-
-
-def fleet_down() -> int:
-    """Remove them again."""
-    fleet.down()
-    return 0
-
-
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
-    fleet.down()
+    for extra in reversed(EXTRAS.values()):
+        for end in extra.down:
+            end()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -131,14 +139,8 @@ def status() -> int:
     if not place.STATE.exists():
         print("lab: not there; `make lab` brings it up")
         return 1
-    parts = {
-        "docker": engine.ready,
-        "registry": registry.ready,
-        "control plane": controlplane.ready,
-        "dns": lambda: alive(dns.NAME),
-        "nodes": nodes.ready,
-    }
-    states = {name: ready() for name, ready in parts.items()}
+    asked = {name: ready for extra in EXTRAS.values() if extra.asked for name, ready in extra.ready.items()}
+    states = {name: ready() for name, ready in {**PARTS, **asked}.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")
     return 0 if all(states.values()) else 1
@@ -149,7 +151,10 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in access.environment().items():
+    variables = access.environment()
+    for extra in EXTRAS.values():
+        variables |= extra.environment
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -170,14 +175,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {
-        "up": up,
-        "down": down,
-        "status": status,
-        "env": env,
-        "fleet": fleet_up,
-        "fleet-down": fleet_down,
-    }
+    verbs = {"up": up, "down": down, "status": status, "env": env} | {name: partial(add, name) for name in EXTRAS}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2

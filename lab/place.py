@@ -25,8 +25,16 @@ PODS = {"node1": "10.244.0.0/24", "node2": "10.244.1.0/24"}
 SERVICES = "10.96.0.0/16"
 REGISTRY = "registry.lab:5443"
 REGISTRY_USER = "deploy"
+GIT = "git.lab:8443"
 API = f"https://{NODE1}:6443"
+REPOSITORIES = STATE / "git"
+"""The git server's bare repositories."""
+
 DOCKER = STATE / "docker.sock"
+BUILDKIT = STATE / "buildkit"
+BUILDX = STATE / "buildx"
+"""Where buildx keeps the builders of the lab, apart from those of the machine."""
+
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 

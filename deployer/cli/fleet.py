@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from deployer import fleet
 from deployer.cli import jobs
+from deployer.cli.jobs import NONE, Reports
 from deployer.cli.options import Output
 from deployer.cli.session import Session, alive, echo
 from deployer.cli.streams import answer
@@ -68,10 +68,10 @@ def roll(
         )
 
 
-def show(rolled: Rolled, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
+def show(rolled: Rolled, mask: Mask, output: Output, reports: Reports = NONE) -> int:
     """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
     rolled = mask.through(rolled)
-    jobs.many(rolled, mask, dotenv)
+    jobs.many(rolled, mask, reports)
     for line in annotations.many(rolled, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:

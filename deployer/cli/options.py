@@ -66,6 +66,15 @@ Reason = Annotated[
 ]
 YesInJob = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
+ImageFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--image",
+        help="Exactly the image of this report of `deploy build`; nothing is built.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Dotenv = Annotated[
     Path | None,
     typer.Option(
@@ -74,6 +83,19 @@ Dotenv = Annotated[
         metavar="FILE",
         show_default=False,
     ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit",
+        help="Leave a JUnit report there: a case for each stage and each workload.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option("--summary", help="Leave the run's summary there, in Markdown.", metavar="FILE", show_default=False),
 ]
 Timeout = Annotated[
     str | None,

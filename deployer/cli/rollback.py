@@ -11,6 +11,7 @@ import typer
 from deployer import evidence
 from deployer.cli import asking, fleet, options
 from deployer.cli.consent import Consent, consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
 from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
@@ -40,13 +41,18 @@ def rollback(
     reason: options.Reason = None,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Put the last good revision back, or the one named, and watch it until healthy; shows first what changes."""
-    with answering("rollback", env, output), session(project, env, env_file, timeout=timeout, many=True) as run:
+    reports = Reports(project, dotenv, junit, summary)
+    opened = session(project, env, env_file, timeout=timeout, many=True)
+    with answering("rollback", env, output, reports), opened as run:
         consented = consent(run, override, reason, yes=yes)
         chosen = fleets.chosen(run.profile, env, targets or [], select or [])
         if chosen and to is not None:
@@ -54,7 +60,7 @@ def rollback(
                 raise UsageError("--to names a revision, and each target has its own; name one with --target")
             run, chosen = run.at(chosen[0]), ()
         if chosen:
-            return _many(run, chosen, consented, output, dry_run=dry_run, yes=yes, verbose=verbose)
+            return _many(run, chosen, consented, output, reports, dry_run=dry_run, yes=yes, verbose=verbose)
 
         def made(kept: Sequence[Stored]) -> Plan:
             return _made(run, kept, to, force=force)
@@ -84,7 +90,7 @@ def rollback(
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output)
+        return show(result, run.mask, output, reports)
 
 
 def _many(
@@ -92,6 +98,7 @@ def _many(
     chosen: Sequence[FleetTarget],
     consented: Consent,
     output: options.Output,
+    reports: Reports,
     *,
     dry_run: bool,
     yes: bool,
@@ -117,7 +124,7 @@ def _many(
             cluster.close()
 
     rolled = fleet.roll(run, made, deed, output, image=None, yes=yes, verbose=verbose)
-    return fleet.show(rolled, run.mask, output)
+    return fleet.show(rolled, run.mask, output, reports)
 
 
 def _made(run: Session, kept: Sequence[Stored], to: int | None, *, force: bool) -> Plan:

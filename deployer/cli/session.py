@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, notes, prometheus, sops
 from deployer.checks import Checks, target
-from deployer.cli import files, jobs
+from deployer.cli import jobs
+from deployer.cli.jobs import NONE, Reports
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
@@ -30,6 +31,7 @@ from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
 from deployer.profile.schema import FleetTarget, seconds
+from deployer.prometheus import Prometheus
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
@@ -56,6 +58,7 @@ class Session:
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
+    prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
@@ -102,6 +105,7 @@ class Session:
             self.job,
             self.login,
             self.variables,
+            self.prometheus,
             self.program,
         )
 
@@ -150,14 +154,22 @@ def session(
         opened = decrypted(project, environment, profile, known)
     except DeployError as error:
         opened = error
-    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    asked = prometheus.connect(profile, known)
+    shown_to = prometheus.variables(profile)
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    if asked:
+        mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
         mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
     if not isinstance(opened, DeployError):
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    withheld = {
+        name
+        for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *shown_to, *sops.keys(known))
+        if name
+    }
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         try:
@@ -182,6 +194,7 @@ def session(
             job=ci.job(os.environ),
             variables=known,
             opened=opened,
+            prometheus=asked,
         )
         yield made if many else _alone(made, one)
 
@@ -275,10 +288,10 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     )
 
 
-def show(result: Result, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
-    """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
+def show(result: Result, mask: Mask, output: Output, reports: Reports = NONE) -> int:
+    """The answer on stdout, annotations for CI on stderr, reports and facts for its next job; the exit code."""
     result = mask.through(result)
-    jobs.ended(result, mask, dotenv)
+    jobs.ended(result, mask, reports)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
@@ -304,12 +317,12 @@ def echo(text: str, mask: Mask) -> None:
 
 
 @contextmanager
-def answering(verb: str, environment: str | None, output: Output, dotenv: Path | None = None) -> Iterator[None]:
+def answering(verb: str, environment: str | None, output: Output, reports: Reports = NONE) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
-    writable = None
+    writable = Reports(reports.project)
     try:
-        files.demand("--dotenv", dotenv)
-        writable = dotenv
+        reports.demand()
+        writable = reports
         yield
     except DeployError as error:
         jobs.refused(verb, environment, error, writable)

@@ -11,6 +11,7 @@ import typer
 from deployer.checks import Ready
 from deployer.cli import files, fleet, options
 from deployer.cli.consent import Consent, consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
@@ -42,15 +43,7 @@ def up(
             show_default=False,
         ),
     ] = None,
-    image_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--image",
-            help="Deploy exactly the image of this report of `deploy build`; build nothing.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    image_file: options.ImageFile = None,
     targets: options.Targets = None,
     select: options.Select = None,
     dry_run: options.DryRun = False,
@@ -60,6 +53,8 @@ def up(
     force: options.Force = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -67,7 +62,9 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
-    with answering("up", env, output, dotenv), session(project, env, env_file, timeout=timeout, many=True) as run:
+    reports = Reports(project, dotenv, junit, summary)
+    opened = session(project, env, env_file, timeout=timeout, many=True)
+    with answering("up", env, output, reports), opened as run:
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
@@ -75,18 +72,18 @@ def up(
         if chosen and plan_file:
             raise UsageError(f"environment `{env}` has many targets, and --plan is for one")
         saved = _read(plan_file, env) if plan_file else None
-        built = _reported(run, image_file) if image_file else None
+        built = reported(run, image_file) if image_file else None
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
         if chosen:
             wanted = Wanted(assignments or [], tag, built, force=force, dry_run=dry_run, verbose=verbose, yes=yes)
-            return up_many(run, chosen, wanted, consented, output, dotenv)
+            return up_many(run, chosen, wanted, consented, output, reports)
         if built:
             ready = run.checks.for_image(given, built.named, force=force)
         else:
             ready = run.checks.for_release(given, tag, force=force)
         passed = consented.passed(ready.guarded)  # before anybody is waited for
-        plan = _planned(run, ready, given, image_file, built).passing(passed)
+        plan = planned(run, ready, given, image_file, built).passing(passed)
         if saved:
             plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
         if dry_run:
@@ -98,10 +95,10 @@ def up(
             def again(found: Ready) -> Plan:
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, found, given, saved.tag))
-                return _planned(run, found, given, image_file, built).passing(passed)
+                return planned(run, found, given, image_file, built).passing(passed)
 
             result = _done(run, ready, plan, again, given, screen.tell, began, force=force)
-        return show(result, run.mask, output, dotenv)
+        return show(result, run.mask, output, reports)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def up_many(
     wanted: Wanted,
     consented: Consent,
     output: options.Output,
-    dotenv: Path | None,
+    reports: Reports,
 ) -> int:
     """One image, built and pushed once; then each target, wave after wave."""
     began, made = time.monotonic(), fleet.planned(run, "up", chosen)
@@ -143,7 +140,7 @@ def up_many(
             doors = Doors(run.programs, None, registry, login=run.login, mask=run.mask)
             result = execute(replace(building, verb="up"), run.profile, run.project, doors, screen.tell, began)
         if result.exit_code:
-            return show(result, run.mask, output, dotenv)
+            return show(result, run.mask, output, reports)
         assert result.image
         facts = replace(facts, image=result.image)
 
@@ -161,7 +158,7 @@ def up_many(
             ready.cluster.close()
 
     rolled = fleet.roll(run, made, deed, output, image=facts.image, yes=wanted.yes, verbose=wanted.verbose)
-    return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, dotenv)
+    return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
 
 
 def _done(
@@ -183,7 +180,9 @@ def _done(
     run.learn_released(ready.cluster)
     with run.lease(ready.cluster, "up", tell) as lease:
         ready = run.checks.anew(ready, given, force=force)
-        doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
+        doors = Doors(
+            run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+        )
         return execute(again(ready), run.profile, run.project, doors, tell, began)
 
 
@@ -210,14 +209,16 @@ def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Sav
     return plans.saved(run.environment, run.profile.release.name, run.target, ready.facts, values_hash, tag)
 
 
-def _planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+def planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+    """The same, where a build report may have named the image."""
     made = plan_of(run, ready, given)
     if built is None:
         return made
     return builds.given(made, str(file), built, ready.facts.source.sha if ready.facts.source else "")
 
 
-def _reported(run: Session, file: Path) -> Built:
+def reported(run: Session, file: Path) -> Built:
+    """What a build report says. Raises UsageError where it is none, PreflightError where it is another image's."""
     built = builds.parse(str(file), files.read("--image", file))
     builds.demand(str(file), built, run.profile)
     return built

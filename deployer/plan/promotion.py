@@ -100,7 +100,7 @@ def promote(made: Plan, promotion: Promotion, program: str, logins: Sequence[Com
         login_failed = "docker could not log in to the registry"
         steps = (
             *(Step("copy", Run(one, login_failed, ExitCode.BUILD, PAUSES)) for one in logins),
-            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD, PAUSES)),
+            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD, PAUSES, pushes=target)),
             Step("copy", Pin(target)),
         )
         notes = (origin, f"copied to {target.tagged}", *(note for note in made.notes if note != unbuilt(target)))

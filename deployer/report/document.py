@@ -63,6 +63,7 @@ def result(found: Result) -> dict[str, Any]:
         "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
+        "metrics": [dataclasses.asdict(one) for one in found.metrics],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
         "overrides": dict(plan.record.overrides),
         "warnings": list(found.warnings),

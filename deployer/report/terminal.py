@@ -16,7 +16,7 @@ from deployer.health.verdict import Judgement
 from deployer.mask import Mask
 from deployer.plan.fleet import Fleet, Outcome
 from deployer.report import diagnosis, fleet, words
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Severity, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Measured, Notice, Progress, Severity, Started
 
 
 class Terminal:
@@ -28,6 +28,7 @@ class Terminal:
         self._stage: Table | None = None
         self._last = ""
         self._workloads: dict[str, Judgement] = {}
+        self._metrics: dict[str, str] = {}
 
     def __enter__(self) -> "Terminal":
         self._live.start()
@@ -42,7 +43,7 @@ class Terminal:
         """One event, on the screen."""
         match event:
             case Started(stage):
-                self._last, self._workloads = "", {}
+                self._last, self._workloads, self._metrics = "", {}, {}
                 self._stage = Table.grid(padding=(0, 1))
                 self._stage.add_row(Spinner("dots"), Text(stage, style="bold"))
             case Line(_, text):
@@ -51,6 +52,9 @@ class Terminal:
                     self._print(Text(f"  {self._mask(text)}", style="dim"))
             case Progress(judgement):
                 self._workloads[str(judgement.workload)] = judgement
+            case Measured(reading, patience, left):
+                row = f"{words.metric(reading, patience)}, {words.seconds(left)} to go"
+                self._metrics[reading.name] = row
             case Notice(text, severity):
                 style, word = ("yellow", "! ") if severity is Severity.WARNING else ("dim", "  ")
                 self._print(Text(word + self._mask(text), style=style))
@@ -74,6 +78,7 @@ class Terminal:
         if self._stage is None:
             return Text("")
         rows = [Text(f"    {self._mask(words.judgement(j))}") for j in self._workloads.values()]
+        rows += [Text(f"    {self._mask(row)}") for row in self._metrics.values()]
         last = (
             [Text(f"    {self._mask(self._last)}", style="dim", no_wrap=True, overflow="ellipsis")]
             if self._last

@@ -91,8 +91,11 @@ def test_what_the_steps_do() -> None:
         docker.build("docker", IMAGE, context=PROJECT / "service", dockerfile=file, arguments=arguments),
         "the image could not be built",
         ExitCode.BUILD,
+        PAUSES,
+        "registry",
     )
-    assert push == Run(docker.push("docker", IMAGE), "the image could not be pushed", ExitCode.BUILD, PAUSES)
+    pushed = docker.push("docker", IMAGE)
+    assert push == Run(pushed, "the image could not be pushed", ExitCode.BUILD, PAUSES, pushes=IMAGE)
     assert pin == Pin(IMAGE)
     assert secret == PullSecret("registry")
     assert upgrade == Upgrade({"a": 1}, rendered)

@@ -26,7 +26,7 @@ from deployer.status import Running, Status
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
-schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
+schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads metrics
 diagnosis overrides warnings detail
 """
 
