@@ -67,4 +67,11 @@ def test_its_commands_do_what_it_says(page: Project) -> None:
     ]
     assert "shop-3  rest  unchanged" in said["deploy up --env edge --target shop-3"]
     assert "edge/shop-3" in said["deploy status --env edge"]
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    digest = ""
+    for line in block.splitlines():
+        verb, *argv = shlex.split(line.replace("sha256:…", digest), comments=True)[1:]
+        done = page.deploy(verb, *argv, *(["--tag", "v1"] if verb == "bundle" else []))
+        assert done.code == 0, f"{line}\n{done}"
+        digest = digest or re.findall(r"^digest: (sha256:[0-9a-f]{64})$", done.out, re.MULTILINE)[0]
     assert "1 revision" in said["deploy history --env edge --target shop-3"]
