@@ -12,7 +12,7 @@ JOBS ?= 4
 
 .PHONY: help install check fmt test demo lab lab-down lab-status golden
 .PHONY: bench-health bench-rivals bench-unchanged together chaos fuzz clean
-.PHONY: canary gitops pipelines bench-metrics
+.PHONY: canary fleet gitops pipelines bench-metrics
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,10 @@ chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see th
 canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
 	@$(LAB) gateway && $(LAB) mesh
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py canary
+
+fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resume, time and memory; some minutes
+	@$(LAB) fleet
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_fleet.py
 
 gitops: $(READY) lab ## delivery by Argo CD, on a real one beside the lab, with its git server
 	@$(LAB) gitops

@@ -134,7 +134,7 @@ def _led(found: Sources, environment: str, profile: Profile, target: Target, key
     place = found.place((*keys, "namespace"))
     if target.namespace.startswith(RESERVED):
         yield f"{place}: {path}.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
-    if target.namespace == "default" and not target.allow_default_namespace:
+    if target.namespace == "default" and not profile.target.allow_default_namespace:
         yield (
             f"{place}: {path}.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"

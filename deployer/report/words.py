@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from deployer.health.verdict import Judgement
     from deployer.lock import Holder
     from deployer.metrics.judge import Reading
+    from deployer.model import Image
     from deployer.plan.difference import Difference
     from deployer.plan.drift import Drift
     from deployer.plan.init import Service
@@ -151,6 +152,14 @@ def deed(done: Deed, made: Plan) -> str:
             return f"watch it for {seconds(time)} more"
         case Clear():
             return "remove what the canary of a run that was killed has left"
+
+
+def bundle(environment: str, file: Path, digest: str, image: Image) -> Iterator[str]:
+    """An archive that was written."""
+    yield f"ok: {file} holds image, chart and profiles of {environment}; nothing secret in plain text"
+    yield f"image: {image.reference}"
+    yield f"digest: sha256:{digest}"
+    yield f"hint: deploy up --env {environment} --bundle {file.name} --bundle-digest sha256:{digest}"
 
 
 def drift(one: Drift) -> str:
