@@ -191,7 +191,7 @@ def test_it_takes_no_push_and_the_next_run_converges(
     small: Project,
     registry: Between,
     asks: Callable[[Asked], bool],
-    refusal: Answer | Broken | Shortened,
+    refusal: Answer,
     code: int,
     said: str,
 ) -> None:
