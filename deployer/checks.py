@@ -7,21 +7,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer import (
+    chart,
+    cluster,
+    guard,
+    guardfacts,
+    permissions,
+    prometheus,
+    pullsecret,
+    record,
+    release,
+    source,
+    storage,
+)
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
+from deployer.metrics.pods import NOBODY
+from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import build, repair, unchanged
+from deployer.plan import build, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, load
+from deployer.prometheus import Prometheus
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -73,6 +88,8 @@ class Checks:
     job: Job
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
+    prometheus: Prometheus | None = None  # None where no metrics are watched
+    program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -89,12 +106,22 @@ class Checks:
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
+    def for_plan(self, values: Values, given_tag: str | None) -> Ready:
+        """The same for a plan, which builds nothing: it needs no docker."""
+        registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), lambda: None, force=False)
+
     def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
         """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
         registry = self._registry
         return self._ready(
             "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
         )
+
+    def for_target(self, values: Values, facts: Facts, *, force: bool = False) -> Ready:
+        """The same for one target of many: the image is in the registry, and neither git nor docker is asked again."""
+        wanted = _Wanted(facts.image, facts.source, True)
+        return self._ready("up", values, self._registry, lambda: wanted, lambda: None, force=force)
 
     def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
         """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
@@ -107,6 +134,11 @@ class Checks:
         _raise(checks)
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
+
+    def for_reported(self, reported: Image) -> Facts:
+        """What is known of an image of a build report, which the registry must have."""
+        wanted = self._reported(self._registry, reported)
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job)
 
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
@@ -186,10 +218,18 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def guarded(self, verb: guard.Verb) -> guard.Facts:
-        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+    def guarded(self, verb: guard.Verb, released: Facts | None = None) -> guard.Facts:
+        """What the guards need to know of a verb, but for what it changes; `released`: what it takes from the tree."""
         return guardfacts.gather(
-            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=released.source if released else None,
+            image=released.image if released else None,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
     def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
@@ -220,26 +260,20 @@ class Checks:
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        if self.prometheus:
+            checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
-        return guardfacts.gather(
-            self.profile.guards,
-            verb,
-            self.environment,
-            self.job,
-            project=self.project,
-            programs=self.programs,
-            tree=wanted.source,
-            image=wanted.image,
-            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-        )
+        return self.guarded(verb, Facts(wanted.image, history=(), source=wanted.source))
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""
         profile = load(self.project, environment, self.variables)
+        if profile.targets:
+            return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
         found = record.read(door, namespace, profile.release.name)
@@ -315,7 +349,7 @@ class Checks:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
@@ -336,6 +370,19 @@ class Checks:
         tagged = self._tagged(registry, promoted.tag)
         image = replace(tagged.image, digest=promoted.digest)
         return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
+
+    def _metrics(self, door: Prometheus) -> None:
+        """A query that Prometheus refuses is found before the release. That it is away may be no reason to wait."""
+        nobody = Side(self.profile.release.name, self.target.namespace, self.environment, NOBODY)
+        for one in metrics.guards(self.profile):
+            try:
+                door.query(filled(one.query, nobody, one.window))
+            except prometheus.Refused as error:
+                raise PreflightError(f"metric {one.name}: {error.message}", hint=error.hint) from None
+            except prometheus.Unanswered as error:
+                if self.profile.metrics.unreachable == "indeterminate":
+                    raise PreflightError(error.message, hint=error.hint) from None
+                return
 
     def _engine(self) -> None:
         """What builds: an engine, or a builder of buildx."""
@@ -393,6 +440,8 @@ class Checks:
 
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""
+        if self.program:
+            return replace(self.program, target=self.target)
         program = self.profile.tools.helm
         version = self.programs.read(helm.version(program)).strip()
         problem = helm.supported(version)

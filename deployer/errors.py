@@ -36,6 +36,8 @@ class ExitCode(IntEnum):
     LOCKED = 10
     CHANGES = 11
     KEPT = 12
+    PARTIAL = 13
+    STOPPED = 14
     REFUSED = 15
     UNAVAILABLE = 16
     FULL = 17

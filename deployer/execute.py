@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployer import beside, pullsecret, record, refusal, release, rollout, storage
+from deployer import beside, metricguard, pullsecret, record, refusal, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
@@ -26,14 +27,22 @@ from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
 from deployer.mask import Mask
+from deployer.metrics import pods
+from deployer.metrics.judge import Guard, Reading
+from deployer.metrics.query import Side
 from deployer.model import Image, Record, Rendered, Values
 from deployer.plan import values
-from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
+from deployer.plan.steps import Abandon, Observe, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
 from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
+from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.stop import Stop
+
+GLANCE = 15.0
+"""Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Doors:
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
     mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
+    prometheus: Prometheus | None = None  # None where no metrics are watched
 
 
 @dataclass
@@ -68,8 +78,14 @@ class _Run:
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
     judgements: tuple[Judgement, ...] = ()
+    metrics: tuple[Reading, ...] = ()
     diagnosis: Diagnosis | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stop(self) -> Stop:
+        """Where the run is to end, though no signal reaches its thread."""
+        return self.doors.programs.stop or Stop()
 
     @property
     def cluster(self) -> Cluster:
@@ -102,7 +118,7 @@ def execute(
     error: DeployError | None = None
     restored: int | None = None
     try:
-        with Lifeline() as lifeline:
+        with nullcontext(doors.programs.lifeline) if doors.programs.lifeline else Lifeline() as lifeline:
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
@@ -120,6 +136,7 @@ def execute(
         image=run.image,
         revision=run.revision,
         judgements=run.judgements,
+        metrics=run.metrics,
         diagnosis=run.diagnosis,
         restored=restored,
         changed=run.changed,
@@ -139,6 +156,7 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.stop.check()
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
@@ -189,13 +207,18 @@ def _do(run: _Run, step: Step) -> str:
             return _rollback(run, step.stage, revision)
         case Uninstall():
             return _uninstall(run, step.stage)
-        case Verify(stuck):
-            outcome = _watched(run)
+        case Observe(guards):
+            return _observe(run, guards)
+        case Verify(stuck, healthy):
+            outcome = _watched(run, run.profile.release.timeout)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
                 for pod in trapped:
                     run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
                     run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
-                outcome = _watched(run)
+                outcome = _watched(run, run.profile.release.timeout)
+            if outcome.verdict is Verdict.HEALTHY and healthy == "observed":
+                run.judgements, run.rolled = outcome.judgements, outcome.rolled
+                return _summary(outcome)
             return _judged(run, outcome)
 
 
@@ -222,7 +245,7 @@ def _program(run: _Run, stage: str, deed: Run) -> None:
             wait = max(pause, refused.pause) if refused else pause
             said = refused.sentence if refused else (error.detail or (error.message,))[-1].strip()
             _warn(run, f"{deed.failure}: {said}; tried again after {wait:.0f} s")
-            time.sleep(wait)
+            run.stop.wait(wait)
         else:
             for trouble in docker.cache_trouble(lines):
                 _warn(run, f"{trouble}; the image is not the worse for it")
@@ -323,19 +346,61 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _watched(run: _Run) -> rollout.Outcome:
+def _watched(run: _Run, timeout: float) -> rollout.Outcome:
     try:
         return rollout.follow(
             run.cluster,
             run.plan.target.namespace,
             release.workloads(run.manifest),
             since=run.since,
-            timeout=run.profile.release.timeout,
+            timeout=timeout,
             limits=run.profile.health,
             tell=run.tell,
+            stop=run.stop,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
+
+
+def _observe(run: _Run, guards: tuple[Guard, ...]) -> str:
+    """Watch the metrics, then look at the pods once more: meanwhile one may have died."""
+    assert run.doors.prometheus is not None
+    plan, where, lease = run.plan, run.plan.target.namespace, run.doors.lease
+    workloads = release.workloads(run.manifest)
+    deployments, _ = run.cluster.list(path("Deployment", where))
+    replicasets, _ = run.cluster.list(path("ReplicaSet", where))
+    now = pods.present(workloads, deployments, replicasets)
+    present = Side(plan.release, where, plan.environment, now, run.revision)
+    previous = None
+    if plan.previous is not None:
+        then = pods.earlier(workloads, deployments, replicasets) if run.rolled else now
+        previous = replace(present, pods=then, revision=plan.previous, at=run.since)
+    watched = metricguard.watch(
+        run.doors.prometheus.query,
+        guards,
+        present,
+        previous,
+        duration=run.profile.metrics.duration,
+        tell=run.tell,
+        alive=lease.check if lease else lambda: None,
+    )
+    run.metrics = watched.readings
+    for warning in watched.warnings:
+        run.warnings.append(warning)
+        run.tell(Notice(warning, Severity.WARNING))
+    if watched.verdict is Verdict.FAILED:
+        seen = _watched(run, min(GLANCE, run.profile.release.timeout))
+        return _judged(run, rollout.breached(run.cluster, where, watched, now, seen, since=run.since))
+    outcome = _watched(run, run.profile.release.timeout)
+    if outcome.verdict is not Verdict.HEALTHY:
+        return _judged(run, outcome)
+    if watched.verdict is Verdict.INDETERMINATE:
+        if run.profile.metrics.unreachable == "indeterminate":
+            return _judged(run, replace(outcome, verdict=Verdict.INDETERMINATE, headline=watched.headline))
+        run.warnings.append(watched.headline)
+        run.tell(Notice(watched.headline, Severity.WARNING))
+    _judged(run, outcome)
+    return watched.headline
 
 
 def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
@@ -351,11 +416,15 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.rolled = outcome.rolled
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
-        return "; ".join(judgement.summary for judgement in outcome.judgements)
+        return _summary(outcome)
     run.diagnosis = outcome.diagnosis
     if outcome.diagnosis:
         run.tell(Diagnosed(outcome.diagnosis))
     raise _verdict(outcome)
+
+
+def _summary(outcome: rollout.Outcome) -> str:
+    return "; ".join(judgement.summary for judgement in outcome.judgements)
 
 
 def _record(run: _Run, outcome: rollout.Outcome) -> None:

@@ -70,6 +70,7 @@ class Job:
     branch: str = ""  # that the job runs for; empty for a tag or a merge request
     environment: str = ""  # that the platform gave the job; it may have asked people first
     protected: bool | None = None  # whether only some may push what the job runs for; None: the platform does not say
+    tag: str = ""  # that the job runs for
 
 
 @dataclass(frozen=True)

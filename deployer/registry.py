@@ -1,4 +1,4 @@
-"""The private registry, asked over its HTTP API. The only urllib3 import."""
+"""The private registry, asked over its HTTP API."""
 
 import base64
 import json

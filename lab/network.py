@@ -1,4 +1,4 @@
-"""One bridge with the lab's addresses, a network namespace for the second node, a name in /etc/hosts."""
+"""One bridge with the lab's addresses, a network namespace for the second node, names in /etc/hosts."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from lab.processes import attempt, run
 
 HOSTS = Path("/etc/hosts")
 MARK = "# deploy-lab"
-HOST = place.REGISTRY.partition(":")[0]
+NAMES = " ".join(server.partition(":")[0] for server in (place.REGISTRY, place.GIT))
 
 
 def up() -> str:
@@ -37,7 +37,7 @@ def up() -> str:
         if not attempt("iptables", "-C", chain, *rule):
             run("iptables", "-I", chain, *rule)
     lines = [line for line in HOSTS.read_text().splitlines() if MARK not in line]
-    HOSTS.write_text("\n".join([*lines, f"{place.NODE1} {HOST} {MARK}"]) + "\n")
+    HOSTS.write_text("\n".join([*lines, f"{place.NODE1} {NAMES} {MARK}"]) + "\n")
     return place.NODE1
 
 

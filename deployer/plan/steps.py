@@ -6,6 +6,7 @@ from typing import Literal
 
 from deployer.errors import ExitCode
 from deployer.health.verdict import Judgement
+from deployer.metrics.judge import Guard
 from deployer.model import Command, Image, Record, Rendered, Target, Values
 from deployer.plan.difference import Difference
 
@@ -67,6 +68,14 @@ class Verify:
     """
 
     stuck: Literal["told", "deleted"] = "told"
+    healthy: Literal["recorded", "observed"] = "recorded"  # what comes of it then: the record waits for the metrics
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Watch metrics of the pods that are ready; a breach is a failed rollout."""
+
+    guards: tuple[Guard, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Uninstall:
     """`helm uninstall`: the release, its history and our record go."""
 
 
-Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify
+Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify | Observe
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from deployer.model import Command, Record, Target, Values
-from deployer.plan import build, repair, rollback
+from deployer.plan import build, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Plan, PullSecret, Step, Upgrade, Verify
+from deployer.plan.steps import Observe, Plan, PullSecret, Step, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -34,7 +34,11 @@ def up(
         steps += build.steps(profile, facts, project, login)
     if profile.registry.pull_secret and login:
         steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
-    steps += [Step("release", Upgrade(values, facts.rendered)), Step("rollout", Verify())]
+    steps.append(Step("release", Upgrade(values, facts.rendered)))
+    if watched := metrics.guards(profile):
+        steps += [Step("rollout", Verify(healthy="observed")), Step("metrics", Observe(watched))]
+    else:
+        steps.append(Step("rollout", Verify()))
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
+from deployer.metrics.judge import number
+from deployer.plan.steps import Abandon, Deed, Observe, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from deployer.errors import DeployError
     from deployer.health.verdict import Judgement
     from deployer.lock import Holder
+    from deployer.metrics.judge import Reading
     from deployer.plan.difference import Difference
     from deployer.plan.drift import Drift
     from deployer.plan.init import Service
@@ -35,6 +37,17 @@ def judgement(found: Judgement) -> str:
     """A workload's state in one line, with the first suspect."""
     suspect = f" — {found.causes[0].object}: {found.causes[0].message}" if found.causes else ""
     return f"{found.workload}: {found.summary}{suspect}"
+
+
+def metric(reading: Reading, patience: int) -> str:
+    """`errorRatio: 0.052, may be at most 0.01 (2 of 3 breaches)`."""
+    if reading.unanswered:
+        return f"{reading.name}: {reading.trouble}"
+    if reading.value is None:
+        return f"{reading.name}: no data" + (f" ({reading.breaches} of {patience})" if reading.breaches else "")
+    breaches = f" ({reading.breaches} of {patience} breaches)" if reading.breaches else ""
+    whose = f" of {reading.series}" if reading.series else ""
+    return f"{reading.name}{whose}: {number(reading.value)}, may be {reading.bound}{breaches}"
 
 
 def error(problem: DeployError) -> Iterator[str]:
@@ -100,6 +113,8 @@ def deed(done: Deed, made: Plan) -> str:
             return f"put revision {revision} back"
         case Verify():
             return "watch the rollout until it is judged"
+        case Observe(guards):
+            return f"watch the metrics {', '.join(one.name for one in guards)}"
 
 
 def drift(one: Drift) -> str:

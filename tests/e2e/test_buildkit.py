@@ -370,7 +370,7 @@ def test_the_registry_takes_no_push_of_the_builder(
 
 
 @pytest.mark.parametrize(
-    ("asks", "fault"),
+    ("asks", "trouble"),
     [
         (manifest, answer(429, "TOOMANYREQUESTS", Retry_After="1")),
         (manifest, answer(503, "UNAVAILABLE")),
@@ -380,10 +380,10 @@ def test_the_registry_takes_no_push_of_the_builder(
     ids=["429", "503", "cut", "truncated"],
 )
 def test_the_registry_stumbles_and_the_builders_push_goes_on(
-    stamp: Project, registry: Between, asks: Callable[[Asked], bool], fault: Answer | Broken | Shortened
+    stamp: Project, registry: Between, asks: Callable[[Asked], bool], trouble: Answer | Broken | Shortened
 ) -> None:
     """The same digest as where nothing goes wrong."""
-    registry.script = times(1, fault, asks)
+    registry.script = times(1, trouble, asks)
     done = stamp.deploy(*BUILD)
     assert done.code == 0, done
     stamp.profile("dev", image={"repository": f"{stamp.namespace}-control"})

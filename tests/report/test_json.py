@@ -26,7 +26,7 @@ from deployer.status import Running, Status
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
-schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
+schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads metrics
 diagnosis overrides warnings detail
 """
 
@@ -181,21 +181,22 @@ def test_status() -> None:
     here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
-    found = [("dev", here), ("test", nothing), ("prod", wrong)]
+    found = [("dev", None, here), ("test", None, nothing), ("edge", "shop-7", wrong)]
     made = through(document.status(found, ExitCode.FAILED))
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
         assert has(
             one,
-            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
+            "environment target context namespace release wanted revision verdict workloads running drift unreadable "
+            "holder",
         )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
     assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
     assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
-    assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
+    assert third == {"environment": "edge", "target": "shop-7", "error": "no answer", "hint": "wait", "detail": ["a"]}
 
 
 def test_history() -> None:
