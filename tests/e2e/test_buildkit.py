@@ -339,7 +339,7 @@ def answer(status: int, code: str = "UNKNOWN", **headers: str) -> Answer:
     [
         (layer, answer(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="lab"'), 15, "does not take the login (401)"),
         (layer, answer(403, "DENIED"), 15, "does not allow it (403): DENIED: denied"),
-        (manifest, answer(403, "DENIED"), 15, "does not allow it (403)"),
+        (manifest, answer(403, "DENIED"), 15, "does not allow it: denied: denied"),
         (layer, answer(429, "TOOMANYREQUESTS", Retry_After="1"), 16, "is asked too much (429): TOOMANYREQUESTS"),
         (layer, answer(503, "UNAVAILABLE"), 16, "is not available (503): UNAVAILABLE"),
         (manifest, answer(500), 16, "is not available (500)"),
