@@ -12,7 +12,7 @@ JOBS ?= 4
 
 .PHONY: help install check fmt test demo lab lab-down lab-status golden
 .PHONY: bench-health bench-rivals bench-unchanged together chaos fuzz clean
-.PHONY: gitops pipelines registries bench-cache bench-metrics
+.PHONY: canary gitops pipelines registries bench-cache bench-metrics
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,10 @@ bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUN
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
+
+canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
+	@$(LAB) gateway && $(LAB) mesh
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py canary
 
 gitops: $(READY) lab ## delivery by Argo CD, on a real one beside the lab, with its git server
 	@$(LAB) gitops

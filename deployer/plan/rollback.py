@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from deployer.errors import PreflightError
 from deployer.model import Job, Record, Revision, Target
-from deployer.plan import repair
+from deployer.plan import canary, repair
 from deployer.plan.facts import current
 from deployer.plan.steps import Plan, Rollback, Step, Verify
 
 
 def good(revision: Revision) -> bool:
-    """Judged healthy; where nobody judged, seen through by helm."""
+    """Judged healthy; where nobody judged, seen through by helm. Never one that is midway between two versions."""
+    if revision.canary:
+        return False
     if revision.verdict is None:
         return revision.status in ("deployed", "superseded")
     return revision.verdict == "healthy"
@@ -22,9 +24,9 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
     return next(filter(good, reversed(history)), None)
 
 
-def steps(revision: int) -> tuple[Step, ...]:
-    """Put a revision back and watch it to healthy."""
-    return (Step("rollback", Rollback(revision)), Step("rollback", Verify("deleted")))
+def steps(revision: int, keep: int = 0) -> tuple[Step, ...]:
+    """Put a revision back and watch it to healthy. `keep`: revisions that helm keeps at least."""
+    return (Step("rollback", Rollback(revision, keep)), Step("rollback", Verify("deleted")))
 
 
 def rollback(
@@ -52,7 +54,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=(*mending, *steps(chosen.number)),
+        steps=(*mending, *steps(chosen.number), *canary.clearing(history)),
         previous=deployed.number,
         record=again(chosen, job),
         notes=tuple(_notes(deployed, chosen, history, to)),
@@ -106,6 +108,11 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
         return chosen
     if not good(chosen):
         cause = f": {chosen.record.cause}" if chosen.record and chosen.record.cause else ""
+        if chosen.canary and chosen.verdict in (None, "canary"):
+            raise PreflightError(
+                f"revision {to} of {release} is midway between two versions ({chosen.canary})",
+                hint="--force puts it back all the same",
+            )
         state = f"was judged {chosen.verdict}" if chosen.verdict else f"is {chosen.status}"
         raise PreflightError(f"revision {to} of {release} {state}{cause}", hint="--force puts it back all the same")
     if content(chosen, history) == content(deployed, history) and good(deployed):
@@ -117,7 +124,8 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
 
 
 def _notes(deployed: Revision, chosen: Revision, history: tuple[Revision, ...], to: int | None) -> Iterator[str]:
-    yield f"revision {deployed.number} → what revision {chosen.number} was"
+    midway = f" ({deployed.canary})" if deployed.canary else ""
+    yield f"revision {deployed.number}{midway} → what revision {chosen.number} was"
     left = _left(deployed, history)
     if to is None and left and left.number != chosen.number and content(deployed, history) != content(chosen, history):
         yield (

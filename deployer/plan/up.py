@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from deployer.model import Command, Record, Target, Values
-from deployer.plan import build, metrics, repair, rollback
+from deployer.plan import build, canary, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Observe, Plan, PullSecret, Step, Upgrade, Verify
+from deployer.plan.steps import Observe, Plan, PullSecret, Routed, Step, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -32,17 +32,27 @@ def up(
         notes.append(build.unbuilt(image))
     else:
         steps += build.steps(profile, facts, project, login)
-    if profile.registry.pull_secret and login:
-        steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
-    steps.append(Step("release", Upgrade(values, facts.rendered)))
-    if watched := metrics.guards(profile):
-        steps += [Step("rollout", Verify(healthy="observed")), Step("metrics", Observe(watched))]
-    else:
-        steps.append(Step("rollout", Verify()))
+    pull_secret = profile.registry.pull_secret if login else None
+    if pull_secret:
+        steps.append(Step("release", PullSecret(pull_secret)))
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
         recovery = rollback.steps(good.number)
+    base = canary.wanted(profile, facts, values, pull_secret)
+    if base:
+        in_steps = canary.steps(profile, facts, base, values, pull_secret)
+        notes += canary.notes(profile, facts, base, in_steps)
+        steps += in_steps
+        recovery = (*rollback.steps(base.revision.number, canary.kept(in_steps)), Step("rollback", Routed()))
+    else:
+        notes += canary.skipped(profile, facts)
+        steps.append(Step("release", Upgrade(values, facts.rendered)))
+        if watched := metrics.guards(profile):
+            steps += [Step("rollout", Verify(healthy="observed")), Step("metrics", Observe(watched))]
+        else:
+            steps.append(Step("rollout", Verify()))
+        steps += canary.clearing(facts.history)
     return Plan(
         verb="up",
         environment=environment,

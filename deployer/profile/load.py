@@ -118,6 +118,7 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
     for index, one in enumerate(profile.targets):
         yield from _led(found, environment, profile, one.over(profile.target), (TARGETS, index))
     yield from _unlike(found, profile)
+    yield from _strategy(found, profile)
 
 
 def _led(found: Sources, environment: str, profile: Profile, target: Target, keys: Keys) -> Iterator[str]:
@@ -174,6 +175,20 @@ def _unlike(found: Sources, profile: Profile) -> Iterator[str]:
                         f"{found.place((*at, 'select', key))}: no target has the label {key}={value}"
                         f"{nearest(value, known)}"
                     )
+
+
+def _strategy(found: Sources, profile: Profile) -> Iterator[str]:
+    """What a canary cannot be without."""
+    if profile.strategy != "canary":
+        return
+    place = found.place(("strategy",))
+    if not profile.canary.steps:
+        yield f"{place}: strategy is canary, so canary.steps must say its steps: [{{weight: 5, pause: 1m}}, …]"
+    if not profile.rollback.automatic:
+        yield (
+            f"{found.place(('rollback', 'automatic'))}: strategy is canary, which takes a bad version back by itself, "
+            "so rollback.automatic cannot be false"
+        )
 
 
 def _defaults(section: type[BaseModel]) -> dict[str, Any]:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deployer.metrics.judge import number
-from deployer.plan.steps import Abandon, Deed, Observe, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
+from deployer.plan.steps import (
+    Abandon,
+    Clear,
+    Deed,
+    Hold,
+    Observe,
+    Pin,
+    Plan,
+    PullSecret,
+    Rollback,
+    Routed,
+    Run,
+    Uninstall,
+    Upgrade,
+    Verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,6 +121,11 @@ def deed(done: Deed, made: Plan) -> str:
             return f"{how.format(revision)}, if a killed run left it {status}"
         case Uninstall():
             return f"remove the release {made.release} and its history"
+        case Upgrade(portion=portion) if portion and portion.promoted:
+            return f"release it for the stable pods too, while it keeps {portion.weight} % of the requests"
+        case Upgrade(portion=portion) if portion:
+            what = made.image.reference if made.image else made.release
+            return f"give {what} {portion.weight} % of the requests, beside revision {portion.base.revision.number}"
         case Upgrade():
             before = f"over revision {made.previous}" if made.previous else "as the first revision"
             return f"release {made.image.reference if made.image else made.release} {before}"
@@ -115,6 +135,12 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
         case Observe(guards):
             return f"watch the metrics {', '.join(one.name for one in guards)}"
+        case Routed():
+            return "wait until its routes are taken up"
+        case Hold(time):
+            return f"watch it for {seconds(time)} more"
+        case Clear():
+            return "remove what the canary of a run that was killed has left"
 
 
 def drift(one: Drift) -> str:
