@@ -86,29 +86,35 @@ class Delivery:
     objects: tuple[Mapping[str, Any], ...] = ()  # what the chart makes
 
 
-def files(project: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
-    """An AppProject, and an Application for each environment: file → text."""
-    made = {PROJECT: _text(app_project(project, deliveries), _PROJECT)}
-    for one in deliveries:
-        made[f"application-{one.environment}.yaml"] = _text(application(project, one), _APPLICATION)
-    return made
-
-
-def files_of_list(project: str, deliveries: Sequence[Delivery]) -> dict[str, str]:
-    """An AppProject, and one ApplicationSet that makes the Application of each environment: file → text."""
+def files(project: str, deliveries: Sequence[Delivery]) -> dict[str, Object]:
+    """An AppProject, and an Application for each environment, by the names of their files."""
     return {
-        PROJECT: _text(app_project(project, deliveries), _PROJECT),
-        "applicationset.yaml": _text(application_set(project, deliveries), _SET),
+        PROJECT: app_project(project, deliveries),
+        **{f"application-{one.environment}.yaml": application(project, one) for one in deliveries},
     }
 
 
-def files_of_fleets(project: str, deliveries: Sequence[Delivery], labels: Mapping[str, str]) -> dict[str, str]:
-    """An AppProject, and for each environment an ApplicationSet over the clusters with these labels: file → text."""
+def files_of_list(project: str, deliveries: Sequence[Delivery]) -> dict[str, Object]:
+    """An AppProject, and one ApplicationSet that makes the Application of each environment."""
+    return {
+        PROJECT: app_project(project, deliveries),
+        "applicationset.yaml": application_set(project, deliveries),
+    }
+
+
+def files_of_fleets(project: str, deliveries: Sequence[Delivery], labels: Mapping[str, str]) -> dict[str, Object]:
+    """An AppProject, and for each environment an ApplicationSet over the clusters with these labels."""
     anywhere = [replace(one, destination=Destination(server="*")) for one in deliveries]
-    made = {PROJECT: _text(app_project(project, anywhere), _PROJECT)}
-    for one in deliveries:
-        made[f"applicationset-{one.environment}.yaml"] = _text(fleet(project, one, labels), _FLEET)
-    return made
+    return {
+        PROJECT: app_project(project, anywhere),
+        **{f"applicationset-{one.environment}.yaml": fleet(project, one, labels) for one in deliveries},
+    }
+
+
+def text(item: Object) -> str:
+    """A file with the object, its sum and what is to be known of it."""
+    body = rewritten("", "", item, "".join(f"# {line}\n" for line in _ABOUT[item["kind"]].strip().splitlines()))
+    return f"# Made by `deploy gitops init`, which makes it anew while this is its sum: {_sum(body)}\n{body}"
 
 
 def app_project(name: str, deliveries: Sequence[Delivery]) -> Object:
@@ -158,7 +164,7 @@ def application_set(project: str, deliveries: Sequence[Delivery]) -> Object:
             "application": one.application,
             "repository": one.repository,
             "branch": one.branch,
-            "path": one.path,
+            "path": _chart(one),
             "namespace": one.namespace,
             "cluster": one.destination.name or one.destination.server,
             **{keys[-1]: _at(spec, keys) or [] for keys in varying},
@@ -168,7 +174,7 @@ def application_set(project: str, deliveries: Sequence[Delivery]) -> Object:
     template = _spec(project, deliveries[0], {how.pop(): "{{ .cluster }}", "namespace": "{{ .namespace }}"})
     template["source"] |= {
         "repoURL": "{{ .repository }}",
-        "path": "{{ .path }}/chart",
+        "path": "{{ .path }}",
         "targetRevision": "{{ .branch }}",
     }
     for keys in varying:
@@ -210,7 +216,7 @@ def _spec(project: str, delivery: Delivery, destination: Mapping[str, str]) -> O
         "project": project,
         "source": {
             "repoURL": delivery.repository,
-            "path": f"{delivery.path}/chart" if delivery.path != "." else "chart",
+            "path": _chart(delivery),
             "targetRevision": delivery.branch,
             "helm": {
                 "releaseName": delivery.release,
@@ -222,6 +228,10 @@ def _spec(project: str, delivery: Delivery, destination: Mapping[str, str]) -> O
         "syncPolicy": policy,
         **({"ignoreDifferences": ignored} if ignored else {}),
     }
+
+
+def _chart(delivery: Delivery) -> str:
+    return f"{delivery.path}/chart" if delivery.path != "." else "chart"
 
 
 def _set(name: str, namespace: str, generator: Object, application: str, template: Object) -> Object:
@@ -292,11 +302,6 @@ def _at(data: Any, keys: Sequence[str]) -> Any:
     return data
 
 
-def _text(item: Object, about: str) -> str:
-    body = rewritten("", "", item, "".join(f"# {line}\n" for line in about.strip().splitlines()))
-    return f"# Made by `deploy gitops init`, which makes it anew while this is its sum: {_sum(body)}\n{body}"
-
-
 def _sum(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
@@ -313,23 +318,18 @@ _PATCH = {
     _IGNORED: "  ignoreDifferences: {{ toJson .ignoreDifferences }}\n",
 }
 
-_PROJECT = """
-What the Applications of this release may do: deploy from these repositories, to these
-namespaces, objects of these kinds.
+_ABOUT = {
+    "AppProject": """
+What the Applications of this release may do: deploy from these repositories, to these namespaces, these kinds.
 The kinds are those that the chart makes now; when it makes others, run `deploy gitops init` again.
-"""
-
-_APPLICATION = """
+""",
+    "Application": """
 Argo CD brings the chart and the values of this folder to the cluster; `deploy up` commits both there.
 The namespace is not created: its rights and quotas are not this release's to say.
-What is deleted by hand from here is not deleted from the cluster: there is no finalizer.
-"""
-
-_SET = """
-Makes the Application of each environment in the list. Taking one out leaves what it deployed in the cluster.
-"""
-
-_FLEET = """
-Makes an Application for each cluster that Argo CD knows with these labels (on the Secret of the cluster).
-A cluster that loses them keeps what was deployed.
-"""
+Who deletes this leaves in the cluster what it has deployed: it has no finalizer.
+""",
+    "ApplicationSet": """
+Makes the Applications: one for each entry of the list, or for each cluster that Argo CD knows with the labels.
+What it makes no longer stays deployed in the cluster.
+""",
+}

@@ -137,7 +137,7 @@ def test_one_set_makes_the_application_of_each_environment() -> None:
     template = spec["template"]
     assert template["metadata"]["name"] == "{{ .application }}"
     assert template["spec"]["destination"] == {"name": "{{ .cluster }}", "namespace": "{{ .namespace }}"}
-    assert template["spec"]["source"]["path"] == "{{ .path }}/chart"
+    assert template["spec"]["source"]["path"] == "{{ .path }}"
     assert "templatePatch" not in spec
     assert spec["syncPolicy"] == {"preserveResourcesOnDeletion": True}
 
@@ -169,17 +169,14 @@ def test_a_fleet_is_every_cluster_with_the_labels() -> None:
     assert spec["template"]["spec"]["destination"] == {"server": "{{ .server }}", "namespace": "shop"}
     found = applications.files_of_fleets("web", [PROD], {"region": "eu"})
     assert sorted(found) == ["applicationset-prod.yaml", "appproject.yaml"]
-    assert parse(Path("p"), found["appproject.yaml"]).data["spec"]["destinations"] == [
-        {"server": "*", "namespace": "shop"}
-    ]
+    assert found["appproject.yaml"]["spec"]["destinations"] == [{"server": "*", "namespace": "shop"}]
 
 
 def test_files_hold_what_was_planned() -> None:
     found = applications.files("web", [DEV, PROD])
     assert list(found) == ["appproject.yaml", "application-dev.yaml", "application-prod.yaml"]
-    assert parse(Path("a"), found["application-prod.yaml"]).data == applications.application("web", PROD)
-    text = applications.files_of_list("web", [PROD])["applicationset.yaml"]
-    assert parse(Path("a"), text).data == applications.application_set("web", [PROD])
+    for item in (*found.values(), *applications.files_of_list("web", [PROD]).values()):
+        assert parse(Path("a"), applications.text(item)).data == item
 
 
 def test_two_argo_cds_are_two_runs() -> None:
@@ -188,7 +185,7 @@ def test_two_argo_cds_are_two_runs() -> None:
 
 
 def test_a_file_that_people_changed_is_told_from_one_of_ours() -> None:
-    text = applications.files("web", [DEV])["application-dev.yaml"]
+    text = applications.text(applications.application("web", DEV))
     assert applications.untouched(text)
     assert not applications.untouched(text.replace("prune: true", "prune: false"))
     assert not applications.untouched("# ours\n" + text)
