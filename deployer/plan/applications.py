@@ -50,7 +50,8 @@ _OF_CLUSTER = {
     "VolumeAttributesClass",
 }
 
-PROJECT = "appproject.yaml"
+PROJECT, LIST = "appproject.yaml", "applicationset.yaml"
+"""Files that all environments share."""
 
 Object = dict[str, Any]
 
@@ -98,7 +99,7 @@ def files_of_list(project: str, deliveries: Sequence[Delivery]) -> dict[str, Obj
     """An AppProject, and one ApplicationSet that makes the Application of each environment."""
     return {
         PROJECT: app_project(project, deliveries),
-        "applicationset.yaml": application_set(project, deliveries),
+        LIST: application_set(project, deliveries),
     }
 
 
@@ -109,6 +110,25 @@ def files_of_fleets(project: str, deliveries: Sequence[Delivery], labels: Mappin
         PROJECT: app_project(project, anywhere),
         **{f"applicationset-{one.environment}.yaml": fleet(project, one, labels) for one in deliveries},
     }
+
+
+def beside(made: Mapping[str, Object], there: Mapping[str, Mapping[str, Any]]) -> dict[str, Object]:
+    """What is to be written, with what earlier runs have written for other environments: an AppProject allows that too.
+
+    Raises UsageError where a list would lose an environment: its Application would be gone.
+    """
+    joined = dict(made)
+    if PROJECT in there:
+        joined[PROJECT] = _joined(made[PROJECT], there[PROJECT])
+    if LIST in made and LIST in there:
+        before, now = (_listed(one) for one in (there[LIST], made[LIST]))
+        if lost := [one for one in before if one not in now]:
+            raise UsageError(
+                f"{LIST} lists {', '.join(before)}, and would lose {', '.join(lost)}",
+                hint=f"name all of them: {' '.join(f'--env {one}' for one in dict.fromkeys((*before, *now)))}; "
+                "--force takes what is not named out",
+            )
+    return joined
 
 
 def text(item: Object) -> str:
@@ -129,7 +149,7 @@ def app_project(name: str, deliveries: Sequence[Delivery]) -> Object:
         "spec": {
             "description": f"{deliveries[0].release}, delivered by `deploy`",
             "sourceRepos": sorted({one.repository for one in deliveries}),
-            "destinations": destinations,
+            "destinations": sorted(destinations, key=str),
             "clusterResourceWhitelist": [_allowed(*one) for one in kinds if _of_cluster(one[1])],
             "namespaceResourceWhitelist": [_allowed(*one) for one in kinds if not _of_cluster(one[1])],
         },
@@ -265,6 +285,17 @@ def _argocd(deliveries: Iterable[Delivery]) -> str:
             hint="run once for each Argo CD, with an --out of its own",
         )
     return next(iter(found))
+
+
+def _joined(project: Object, there: Mapping[str, Any]) -> Object:
+    spec, old = project["spec"], there.get("spec") or {}
+    lists = ("sourceRepos", "destinations", "clusterResourceWhitelist", "namespaceResourceWhitelist")
+    more = {key: [*spec[key], *(one for one in old.get(key) or () if one not in spec[key])] for key in lists}
+    return {**project, "spec": {**spec, **{key: sorted(found, key=str) for key, found in more.items()}}}
+
+
+def _listed(item: Mapping[str, Any]) -> list[str]:
+    return [str(one["environment"]) for one in item["spec"]["generators"][0]["list"]["elements"]]
 
 
 def _scaled(objects: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:

@@ -46,7 +46,7 @@ def test_the_project_allows_what_is_needed_and_no_more() -> None:
     assert found["spec"] == {
         "description": "web, delivered by `deploy`",
         "sourceRepos": ["https://git.example.com/shop/config.git"],
-        "destinations": [{"server": LOCAL, "namespace": "shop-dev"}, {"name": "eu-1", "namespace": "shop"}],
+        "destinations": [{"name": "eu-1", "namespace": "shop"}, {"server": LOCAL, "namespace": "shop-dev"}],
         "clusterResourceWhitelist": [],
         "namespaceResourceWhitelist": [
             {"group": "", "kind": "Secret"},
@@ -190,3 +190,27 @@ def test_a_file_that_people_changed_is_told_from_one_of_ours() -> None:
     assert not applications.untouched(text.replace("prune: true", "prune: false"))
     assert not applications.untouched("# ours\n" + text)
     assert not applications.untouched("")
+
+
+def test_what_earlier_runs_wrote_for_other_environments_stays_allowed() -> None:
+    before = applications.files("web", [DEV])
+    assert applications.beside(before, before) == before
+    joined = applications.beside(applications.files("web", [replace(PROD, objects=(SCALED,))]), before)
+    spec = joined["appproject.yaml"]["spec"]
+    assert spec["destinations"] == [{"name": "eu-1", "namespace": "shop"}, {"server": LOCAL, "namespace": "shop-dev"}]
+    assert [one["kind"] for one in spec["namespaceResourceWhitelist"]] == [
+        "Secret",
+        "Service",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+    ]
+    assert list(joined) == ["appproject.yaml", "application-prod.yaml"]
+
+
+def test_a_list_that_would_lose_an_environment_is_refused() -> None:
+    before = applications.files_of_list("web", [replace(DEV, destination=Destination("lab")), PROD])
+    with pytest.raises(UsageError, match="lists dev, prod, and would lose dev") as refused:
+        applications.beside(applications.files_of_list("web", [PROD]), before)
+    assert refused.value.hint
+    assert "--env dev --env prod" in refused.value.hint
+    assert applications.beside(before, applications.files_of_list("web", [PROD])).keys() == before.keys()
