@@ -10,7 +10,9 @@ ROUNDS ?= 1
 # Unset to use a cluster and a registry of your own: see lab/README.md.
 JOBS ?= 4
 
-.PHONY: help install check fmt test demo lab lab-down lab-status golden bench-health bench-rivals bench-unchanged together chaos gitops fuzz clean
+.PHONY: help install check fmt test demo lab lab-down lab-status golden
+.PHONY: bench-health bench-rivals bench-unchanged together chaos fuzz clean
+.PHONY: gitops pipelines bench-metrics
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,8 +66,15 @@ bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wa
 bench-unchanged: $(READY) lab ## an `up` with nothing to do, against bare docker and helm (PAIRS=7)
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_unchanged.py
 
+pipelines: $(READY) lab ## the shipped pipelines of GitHub and GitLab, from commit to prod, cancelled and run again
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/pipelines.py
+
 together: $(READY) lab ## twenty deploys of one release at once: minutes on two cores
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m slow tests/e2e/test_together.py
+
+bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUNDS times each: the metric guard tells them apart
+	@$(LAB) observe
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_metrics.py --rounds $(ROUNDS)
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py

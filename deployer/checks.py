@@ -7,21 +7,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, guard, guardfacts, permissions, pullsecret, record, release, source, storage
+from deployer import chart, cluster, delivery, guard, guardfacts, prometheus, pullsecret, release, source
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
+from deployer.delivery import Delivery, Kept
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
+from deployer.metrics.pods import NOBODY
+from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import repair, unchanged
+from deployer.plan import build, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Facts, Released, Source
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, load
+from deployer.prometheus import Prometheus
 from deployer.registry import Registry
 from deployer.standing import look
 from deployer.values.document import objects
@@ -45,6 +49,7 @@ class Ready:
     manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
     because: tuple[str, ...] = ()  # why something has
+    notes: tuple[str, ...] = ()  # what the way of delivery has to say
     absent: bool = False  # the image is not in the registry: it has to be built, or copied where it is promoted
 
 
@@ -55,6 +60,7 @@ class _Wanted:
     image: Image  # without a digest where it has to be built
     source: Source | None
     there: bool  # whether the registry has it
+    lacks: tuple[str, ...] = ()  # platforms that the registry does not have it for
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,11 @@ class Checks:
     target: Target
     programs: Programs
     job: Job
+    delivery: Delivery
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
+    prometheus: Prometheus | None = None  # None where no metrics are watched
+    program: Helm | None = None  # found for another target of the same environment already
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -88,12 +97,22 @@ class Checks:
         registry = self._registry
         return self._ready("up", values, registry, lambda: self._image(registry, given_tag), self._engine, force=force)
 
+    def for_plan(self, values: Values, given_tag: str | None) -> Ready:
+        """The same for a plan, which builds nothing: it needs no docker."""
+        registry = self._registry
+        return self._ready("up", values, registry, lambda: self._image(registry, given_tag), lambda: None, force=False)
+
     def for_image(self, values: Values, reported: Image, *, force: bool = False) -> Ready:
         """The same for an image of a build report: the registry must have that digest, and no docker is needed."""
         registry = self._registry
         return self._ready(
             "up", values, registry, lambda: self._reported(registry, reported), lambda: None, force=force
         )
+
+    def for_target(self, values: Values, facts: Facts, *, force: bool = False) -> Ready:
+        """The same for one target of many: the image is in the registry, and neither git nor docker is asked again."""
+        wanted = _Wanted(facts.image, facts.source, True)
+        return self._ready("up", values, self._registry, lambda: wanted, lambda: None, force=force)
 
     def for_build(self, given_tag: str | None) -> tuple[Facts, Registry]:
         """All that a `build` needs: git, the registry, and an engine unless the registry has the image."""
@@ -106,6 +125,11 @@ class Checks:
         _raise(checks)
         wanted: _Wanted = checks["image"].result()
         return Facts(wanted.image, history=(), source=wanted.source, job=self.job), registry
+
+    def for_reported(self, reported: Image) -> Facts:
+        """What is known of an image of a build report, which the registry must have."""
+        wanted = self._reported(self._registry, reported)
+        return Facts(wanted.image, history=(), source=wanted.source, job=self.job)
 
     def for_promotion(self, values: Values, promoted: Image, *, force: bool = False) -> Ready:
         """The same for an image that is built already: it may have to be copied here, which needs no engine."""
@@ -145,6 +169,7 @@ class Checks:
             checks["helm"].result(),
             manifest,
             because=because,
+            notes=tuple(note for name in self.delivery.checks for note in checks[name].result()),
             absent=not self._image_is_there(checks),
         )
 
@@ -156,8 +181,10 @@ class Checks:
         kept, image, absent = self.kept(ready.cluster), ready.facts.image, ready.absent
         if absent:
             tagged = replace(image, digest=ready.registry.digest(image))
-            absent = not (_held(ready.registry, tagged, image.digest) if image.digest else tagged.digest)
-            image = image if image.digest else tagged
+            if image.digest:
+                absent = not _held(ready.registry, tagged, image.digest)
+            elif tagged.digest and not self._lacking(ready.registry, tagged):
+                absent, image = False, tagged
         facts = replace(
             ready.facts,
             **_of(kept),
@@ -166,16 +193,17 @@ class Checks:
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
         compared = moved and not force
-        standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
+        standing, because = self._standing(ready.cluster, kept, facts, values) if compared else (None, ready.because)
         return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
 
-    def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
+    def for_rollback(self) -> tuple[Helm, Cluster, tuple[Kept, ...]]:
         """All that a `rollback` or a `down` needs: what helm keeps comes last."""
         with ThreadPoolExecutor(4) as pool:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
             checks["release"] = pool.submit(lambda: self.kept(checks["cluster"].result()))
+            self._of_delivery(pool, checks)
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
 
@@ -183,10 +211,18 @@ class Checks:
     def _registry(self) -> Registry:
         return Registry(self.profile.registry.url, self.login)
 
-    def guarded(self, verb: guard.Verb) -> guard.Facts:
-        """What the guards need to know of a verb that releases nothing from the tree: `rollback`, `down`."""
+    def guarded(self, verb: guard.Verb, released: Facts | None = None) -> guard.Facts:
+        """What the guards need to know of a verb, but for what it changes; `released`: what it takes from the tree."""
         return guardfacts.gather(
-            self.profile.guards, verb, self.environment, self.job, project=self.project, programs=self.programs
+            self.profile.guards,
+            verb,
+            self.environment,
+            self.job,
+            project=self.project,
+            programs=self.programs,
+            tree=released.source if released else None,
+            image=released.image if released else None,
+            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
         )
 
     def of_guards(self, checks: Mapping[str, Future[Any]]) -> guard.Facts:
@@ -217,29 +253,28 @@ class Checks:
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        self._of_delivery(pool, checks)
+        if self.prometheus:
+            checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
+    def _of_delivery(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]]) -> None:
+        for name, check in self.delivery.checks.items():
+            checks[name] = pool.submit(lambda check=check: check(checks["cluster"].result()))  # type: ignore[misc]
+
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
-        return guardfacts.gather(
-            self.profile.guards,
-            verb,
-            self.environment,
-            self.job,
-            project=self.project,
-            programs=self.programs,
-            tree=wanted.source,
-            image=wanted.image,
-            elsewhere=lambda name: guardfacts.known(lambda: self._elsewhere(name)),
-        )
+        return self.guarded(verb, Facts(wanted.image, history=(), source=wanted.source))
 
     def _elsewhere(self, environment: str) -> guard.Elsewhere:
         """What is on record of the release in another environment, read in its own cluster."""
         profile = load(self.project, environment, self.variables)
+        if profile.targets:
+            return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
-        found = record.read(door, namespace, profile.release.name)
+        found = delivery.records(profile, door)
         if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):
             return guard.Elsewhere(
                 trouble=f"its records may not be read: no permission to list configmaps in {namespace}"
@@ -249,7 +284,7 @@ class Checks:
     def _change(self, checks: Mapping[str, Future[Any]], values: Values) -> guard.Change | None:
         """What the release would change of the newest one that helm saw through."""
         checks["chart"].result()  # what fails there is told once
-        stored: tuple[storage.Stored, ...] = checks["release"].result()
+        stored: tuple[Kept, ...] = checks["release"].result()
         if not stored:
             return None
         now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
@@ -260,15 +295,22 @@ class Checks:
         """How the release stands where it is what was asked for; else why something has to be released."""
         try:
             if not self._image_is_there(checks):  # known first, and enough
-                return None, (f"{checks['image'].result().image.tagged} is not in the registry",)
-            return self._standing(checks["cluster"].result(), self._facts(checks), values)
+                wanted: _Wanted = checks["image"].result()
+                lacks = f" for {', '.join(wanted.lacks)}" if wanted.lacks else ""
+                return None, (f"{wanted.image.tagged} is not in the registry{lacks}",)
+            kept: tuple[Kept, ...] = checks["release"].result()
+            return self._standing(checks["cluster"].result(), kept, self._facts(checks), values)
         except Interrupted:
             raise
         except DeployError:  # told with what else is wrong, or found again by what needs it
             return None, ()
 
-    def _standing(self, door: Cluster, facts: Facts, values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+    def _standing(
+        self, door: Cluster, kept: Sequence[Kept], facts: Facts, values: Values
+    ) -> tuple[Standing | None, tuple[str, ...]]:
         because = unchanged.differences(facts, values, self.profile.registry.pull_secret if self.login else None)
+        if kept:
+            because = (*because, *self.delivery.changed(kept[-1]))
         if because or facts.released is None:
             return None, because
         namespace, limits = self.target.namespace, self.profile.health
@@ -277,7 +319,7 @@ class Checks:
         return (None, because) if because else (standing, ())
 
     def _secret_is_current(self, door: Cluster) -> Callable[[], bool]:
-        name, login = self.profile.registry.pull_secret, self.login
+        name, login = self.delivery.pull_secret, self.login
         if not name or not login:
             return lambda: True
         return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
@@ -297,10 +339,20 @@ class Checks:
         return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
+        """The image of the tree. What the registry has is not it where a platform is missing: then it is built."""
+        found = self._tagged(registry, given_tag)
+        lacks = self._lacking(registry, found.image) if found.there else ()
+        return replace(found, image=replace(found.image, digest=None), there=False, lacks=lacks) if lacks else found
+
+    def _lacking(self, registry: Registry, there: Image) -> tuple[str, ...]:
+        wanted = self.profile.image.platforms
+        return build.lacking(wanted, registry.platforms(there)) if wanted else ()
+
+    def _tagged(self, registry: Registry, given_tag: str | None) -> _Wanted:
         with ThreadPoolExecutor(1) as pool:  # a registry takes its time over a password
             asked = pool.submit(registry.check)
             tree = source.source(self.programs, self.project, self.profile.image.context)
-            name = tag(self.profile.image.tag, tree, given_tag)
+            name = tag(self.profile.image.tag, tree, given_tag, self.job)
             asked.result()
         image = Image(self.profile.registry.url, self.profile.image.repository, name)
         digest = registry.digest(image)
@@ -318,11 +370,28 @@ class Checks:
 
     def _promoted(self, registry: Registry, promoted: Image) -> _Wanted:
         """The image where it goes to."""
-        tagged = self._image(registry, promoted.tag)
+        tagged = self._tagged(registry, promoted.tag)
         image = replace(tagged.image, digest=promoted.digest)
         return _Wanted(image, tagged.source, _held(registry, tagged.image, image.digest))
 
+    def _metrics(self, door: Prometheus) -> None:
+        """A query that Prometheus refuses is found before the release. That it is away may be no reason to wait."""
+        nobody = Side(self.profile.release.name, self.target.namespace, self.environment, NOBODY)
+        for one in metrics.guards(self.profile):
+            try:
+                door.query(filled(one.query, nobody, one.window))
+            except prometheus.Refused as error:
+                raise PreflightError(f"metric {one.name}: {error.message}", hint=error.hint) from None
+            except prometheus.Unanswered as error:
+                if self.profile.metrics.unreachable == "indeterminate":
+                    raise PreflightError(error.message, hint=error.hint) from None
+                return
+
     def _engine(self) -> None:
+        """What builds: an engine, or a builder of buildx."""
+        if self.profile.image.beyond_docker:
+            self._builder()
+            return
         program = self.profile.tools.docker
         try:
             answer = json.loads(self.programs.read(docker.version(program)))
@@ -345,8 +414,37 @@ class Checks:
                 "docker has no buildx plugin, and without it no BuildKit", hint="install docker-buildx"
             ) from None
 
+    def _builder(self) -> None:
+        program, settings = self.profile.tools.docker, self.profile.image
+        self._buildx()
+        try:
+            kind, trouble = docker.driver(self.programs.read(docker.inspect(program, settings.builder)))
+        except ProgramFailed as error:
+            raise PreflightError(
+                f"docker has no builder `{settings.builder}` (image.builder)" if settings.builder else error.message,
+                detail=error.detail[-3:],
+                hint=build.create(settings.builder),
+            ) from None
+        name = f"builder `{settings.builder}`" if settings.builder else "the builder that docker uses"
+        if trouble:
+            raise PreflightError(f"{name} does not work: {trouble}", hint="docker buildx ls tells of each builder")
+        if kind == "docker" and "io.containerd" not in self._store():
+            raise PreflightError(
+                f"{name} is docker's own, which cannot do {build.beyond(settings)}",
+                hint=build.create(settings.builder),
+            )
+
+    def _store(self) -> str:
+        """An engine that keeps its images in containerd can do what a builder can."""
+        try:
+            return self.programs.read(docker.store(self.profile.tools.docker))
+        except ProgramFailed:
+            return ""
+
     def helm(self) -> Helm:
         """The helm on PATH, if it is one that works."""
+        if self.program:
+            return replace(self.program, target=self.target)
         program = self.profile.tools.helm
         version = self.programs.read(helm.version(program)).strip()
         problem = helm.supported(version)
@@ -404,7 +502,8 @@ class Checks:
         folder = self.project / self.profile.release.chart
         if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
-        text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
+        given = release_values.release(values, image, self.profile.registry.pull_secret)
+        text = release_values.text(self.delivery.rendering(given))
         try:
             return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
@@ -413,14 +512,14 @@ class Checks:
             ) from None
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
-        denied = door.can_i(permissions.needed(manifest, self.target.namespace))
+        denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))
         if denied:
             raise PreflightError(
                 f"no permission in namespace {self.target.namespace}: {', '.join(map(str, denied))}",
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[storage.Stored, ...]:
+    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[Kept, ...]:
         """What is released. Asked at once, but whose cluster it is comes first: its error is the one that is told."""
         try:
             return self.kept(door.result())
@@ -428,17 +527,12 @@ class Checks:
             identified.result()
 
     def history(self, door: Cluster) -> tuple[Revision, ...]:
-        """What helm keeps of the release, with our record."""
+        """What is kept of the release, with our record."""
         return tuple(one.revision for one in self.kept(door))
 
-    def kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
-        """Helm's revisions with what is on record of each, oldest first."""
-        namespace, name = self.target.namespace, self.profile.release.name
-        with ThreadPoolExecutor(1) as pool:
-            records = pool.submit(record.read, door, namespace, name)
-            found = storage.history(door, namespace, name)
-        judged = record.judged([one.revision for one in found], records.result()) if found else ()
-        return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+    def kept(self, door: Cluster) -> tuple[Kept, ...]:
+        """The revisions with what is on record of each, oldest first."""
+        return self.delivery.kept(door)
 
 
 def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:
@@ -456,8 +550,8 @@ def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:
     return False
 
 
-def _of(kept: Sequence[storage.Stored]) -> dict[str, Any]:
-    """The facts that helm's record tells."""
+def _of(kept: Sequence[Kept]) -> dict[str, Any]:
+    """The facts that the past tells."""
     released = Released(kept[-1].values, kept[-1].manifest) if kept else None
     return {"history": tuple(one.revision for one in kept), "released": released}
 

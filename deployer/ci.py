@@ -15,8 +15,9 @@ def job(environ: Mapping[str, str]) -> Job:
         run = f"{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
         url = f"{environ['GITHUB_SERVER_URL']}/{run}" if environ.get("GITHUB_SERVER_URL") else ""
         # Not GITHUB_HEAD_REF: in a fork anybody has a `main`.
-        branch = environ.get("GITHUB_REF_NAME", "") if environ.get("GITHUB_REF_TYPE") == "branch" else ""
-        return Job("github", environ.get("GITHUB_ACTOR", ""), url, branch, environment)
+        refs = {environ.get("GITHUB_REF_TYPE"): environ.get("GITHUB_REF_NAME", "")}
+        branch, tag = refs.get("branch", ""), refs.get("tag", "")
+        return Job("github", environ.get("GITHUB_ACTOR", ""), url, branch, environment, tag=tag)
     if environ.get("GITLAB_CI") == "true":
         return Job(
             "gitlab",
@@ -25,6 +26,7 @@ def job(environ: Mapping[str, str]) -> Job:
             environ.get("CI_COMMIT_BRANCH", ""),
             environ.get("CI_ENVIRONMENT_NAME", ""),
             environ.get("CI_COMMIT_REF_PROTECTED") == "true",
+            environ.get("CI_COMMIT_TAG", ""),
         )
     person = environ.get("USER") or environ.get("LOGNAME") or ""
     if environ.get("CI") in (None, "", "0", "false"):

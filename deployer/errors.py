@@ -10,6 +10,9 @@ The tree (a class exists only where a CI job would act differently)::
     ├── DeadlineError          6  DEADLINE       the rollout was not done in time; maybe only slow
     ├── IndeterminateError     7  INDETERMINATE  the cluster could not be asked; nothing was rolled back
     ├── PausedError            8  PAUSED         the rollout is paused; resume it
+    ├── (a BuildError)         15  REFUSED        the registry does not take the login, or allows no push
+    ├── (a BuildError)         16  UNAVAILABLE    the registry is overloaded, away, slow or breaks off; run again later
+    ├── (a BuildError)         17  FULL           the registry has no room left
     ├── LockedError           10  LOCKED         another deploy of the release is at work, or took the lease
     └── Interrupted      130/143  INTERRUPTED    cancelled by SIGINT or SIGTERM
 """
@@ -33,6 +36,11 @@ class ExitCode(IntEnum):
     LOCKED = 10
     CHANGES = 11
     KEPT = 12
+    PARTIAL = 13
+    STOPPED = 14
+    REFUSED = 15
+    UNAVAILABLE = 16
+    FULL = 17
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from deployer import beside, pullsecret, record, release, rollout, storage
+from deployer import beside, metricguard, pullsecret, record, refusal, release, rollout, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
+from deployer.commands import docker
 from deployer.commands.helm import Helm
+from deployer.configrepo import Change
 from deployer.credentials import Login
+from deployer.delivery import ByArgoCD, Delivery
 from deployer.errors import (
     BuildError,
     DeadlineError,
@@ -21,17 +26,43 @@ from deployer.errors import (
     PreflightError,
     UnhealthyError,
 )
+from deployer.health.application import Seen
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
 from deployer.mask import Mask
+from deployer.metrics import pods
+from deployer.metrics.judge import Guard, Reading
+from deployer.metrics.query import Side
 from deployer.model import Image, Record, Rendered, Values
-from deployer.plan import values
-from deployer.plan.steps import Abandon, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
+from deployer.plan import gitops, values
+from deployer.plan.steps import (
+    Abandon,
+    Commit,
+    Observe,
+    Pin,
+    Plan,
+    PullSecret,
+    Revert,
+    Rollback,
+    Run,
+    Step,
+    Sync,
+    Uninstall,
+    Upgrade,
+    Verify,
+)
 from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
-from deployer.registry import Registry
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.prometheus import Prometheus
+from deployer.refusal import Refusal
+from deployer.registry import Registry, RegistryError
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
+from deployer.stop import Stop
+from deployer.values.document import objects
+
+GLANCE = 15.0
+"""Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +76,8 @@ class Doors:
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
     mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
+    delivery: Delivery | None = None  # None where nothing is released
+    prometheus: Prometheus | None = None  # None where no metrics are watched
 
 
 @dataclass
@@ -59,21 +92,35 @@ class _Run:
     image: Image | None
     record: Record  # the facts of what is being released
     revision: int | None = None
+    commit: str = ""  # of the configuration repository, where Argo CD delivers
+    proposed: str = ""  # the branch of a merge request that was asked for
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
-    since: float = 0.0  # server time before helm started
+    since: float = 0.0  # server time before helm started, or before the commit
     changed: bool = False
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
     judgements: tuple[Judgement, ...] = ()
+    metrics: tuple[Reading, ...] = ()
     diagnosis: Diagnosis | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def stop(self) -> Stop:
+        """Where the run is to end, though no signal reaches its thread."""
+        return self.doors.programs.stop or Stop()
 
     @property
     def cluster(self) -> Cluster:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
         return self.doors.cluster
+
+    @property
+    def pulled(self) -> ByArgoCD:
+        """For a deed in the configuration repository, or with Argo CD."""
+        assert isinstance(self.doors.delivery, ByArgoCD)
+        return self.doors.delivery
 
 
 def execute(
@@ -100,7 +147,7 @@ def execute(
     error: DeployError | None = None
     restored: int | None = None
     try:
-        with Lifeline() as lifeline:
+        with nullcontext(doors.programs.lifeline) if doors.programs.lifeline else Lifeline() as lifeline:
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
@@ -117,7 +164,10 @@ def execute(
         stages=tuple(run.stages),
         image=run.image,
         revision=run.revision,
+        commit=run.commit or None,
+        proposed=run.proposed or None,
         judgements=run.judgements,
+        metrics=run.metrics,
         diagnosis=run.diagnosis,
         restored=restored,
         changed=run.changed,
@@ -137,9 +187,12 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
                     _finish(run, stage, began, note)
                 stage, began, note = step.stage, time.monotonic(), ""
                 run.tell(Started(stage))
+            run.stop.check()
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
+            if run.proposed:  # the rest is for people, and a later run
+                break
     except BaseException:
         _finish(run, stage, began, "", ok=False)
         raise
@@ -158,13 +211,16 @@ def _do(run: _Run, step: Step) -> str:
     match step.deed:
         case Run(command):
             _program(run, step.stage, step.deed)
-            run.changed |= not {"push", "imagetools"}.isdisjoint(command.argv)
+            run.changed |= not {"push", "--push", "imagetools"}.isdisjoint(command.argv)
             return ""
         case Pin(image):
             try:
                 digest = run.doors.registry.digest(image)
             except PreflightError as error:  # it was pushed: that is no check before the first deed any more
-                raise BuildError(error.message, hint=error.hint) from None
+                failure = BuildError(error.message, hint=error.hint)
+                if isinstance(error, RegistryError):
+                    failure.exit_code = error.refusal.exit_code
+                raise failure from None
             if digest is None:
                 raise BuildError(f"the registry does not have {image.tagged}, though it was pushed")
             if image.digest not in (None, digest):
@@ -182,31 +238,72 @@ def _do(run: _Run, step: Step) -> str:
             return _upgrade(run, step.stage, given, rendered)
         case Rollback(revision):
             return _rollback(run, step.stage, revision)
+        case Commit(given, proposal):
+            return _commit(run, given, proposal)
+        case Revert(revision, commit):
+            return _revert(run, revision, commit)
+        case Sync(running):
+            return _sync(run, running)
         case Uninstall():
             return _uninstall(run, step.stage)
-        case Verify(stuck):
-            outcome = _watched(run)
+        case Observe(guards):
+            return _observe(run, guards)
+        case Verify(stuck, healthy):
+            outcome = _watched(run, run.profile.release.timeout)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
                 for pod in trapped:
                     run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
                     run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
-                outcome = _watched(run)
+                outcome = _watched(run, run.profile.release.timeout)
+            if outcome.verdict is Verdict.HEALTHY and healthy == "observed":
+                run.judgements, run.rolled = outcome.judgements, outcome.rolled
+                return _summary(outcome)
             return _judged(run, outcome)
 
 
 def _program(run: _Run, stage: str, deed: Run) -> None:
-    """Run a program until it succeeds, or has been tried often enough."""
+    """Run a program until it succeeds, or has been tried often enough, or in vain."""
     for pause in (*deed.pauses, None):
+        lines: list[str] = []
+
+        def hear(text: str, lines: list[str] = lines) -> None:
+            if deed.cache:
+                lines.append(text)
+            run.tell(Line(stage, text))
+
         try:
-            return run.doors.programs.run(deed.command, lambda text: run.tell(Line(stage, text)))
+            run.doors.programs.run(deed.command, hear)
         except ProgramFailed as error:
+            refused = _refused(run, deed, error) if deed.exit_code is ExitCode.BUILD else None
             failure = _failed(deed.failure, deed.exit_code, error)
-            if pause is None:
+            if refused:
+                failure = _failed(f"{deed.failure}: {refused.sentence}", refused.exit_code, error, refused.hint)
+            again = refused.passes if refused else deed.again == "whatever"
+            if pause is None or not again:
                 raise failure from None
-            said = (error.detail or (error.message,))[-1].strip()
-            run.warnings.append(f"{deed.failure}: {said}; tried again after {pause:.0f} s")
-            run.tell(Notice(run.warnings[-1], Severity.WARNING))
-            time.sleep(pause)
+            wait = max(pause, refused.pause) if refused else pause
+            said = refused.sentence if refused else (error.detail or (error.message,))[-1].strip()
+            _warn(run, f"{deed.failure}: {said}; tried again after {wait:.0f} s")
+            run.stop.wait(wait)
+        else:
+            for trouble in docker.cache_trouble(lines):
+                _warn(run, f"{trouble}; the image is not the worse for it")
+            return
+
+
+def _refused(run: _Run, deed: Run, error: ProgramFailed) -> Refusal | None:
+    """Why a registry made a program fail. docker hides much of what it is told: the registry is asked itself."""
+    told = refusal.told(error.detail, run.doors.registry.url.partition("/")[0])
+    pushed = deed.pushes and (
+        deed.again == "whatever" or (told and told.host == deed.pushes.registry.partition("/")[0])
+    )
+    asked = run.doors.registry.refusal(deed.pushes) if pushed and deed.pushes else None
+    return asked or told
+
+
+def _warn(run: _Run, text: str) -> None:
+    run.warnings.append(text)
+    run.tell(Notice(text, Severity.WARNING))
 
 
 def _abandon(run: _Run, left: Abandon) -> str:
@@ -288,19 +385,167 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _watched(run: _Run) -> rollout.Outcome:
+def _commit(run: _Run, given: Values, proposal: str) -> str:
+    assert run.image is not None
+    pulled, plan, record_ = run.pulled, run.plan, run.record
+    pull_secret = run.profile.registry.pull_secret if run.doors.login else None
+    files = pulled.files(values.release(given, run.image, pull_secret))
+    subject, trailers = gitops.subject(plan, record_), gitops.trailers(plan, record_, pulled.chart())
+    run.since = run.cluster.server_time()
+    repository = pulled.repository
+    repository.tell = run.tell
+    if proposal:
+        proposed = repository.propose(files, subject, trailers, proposal)
+        if proposed:
+            run.changed, run.proposed = True, proposal
+            return f"proposed as branch {proposal}, commit {proposed.sha[:12]}"
+        return _committed(run, None)
+    return _committed(run, repository.commit(files, subject, trailers))
+
+
+def _revert(run: _Run, revision: int, commit: str) -> str:
+    pulled, plan = run.pulled, run.plan
+    chart = pulled.chart()
+    run.since = run.cluster.server_time()
+    subject, trailers = gitops.subject(plan, run.record, revision), gitops.trailers(plan, run.record, chart, commit)
+    pulled.repository.tell = run.tell
+    note = _committed(run, pulled.repository.revert(commit, subject, trailers))
+    return f"{note} is what revision {revision} was"
+
+
+def _committed(run: _Run, change: Change | None) -> str:
+    """Go on with a commit; where there was nothing to commit, with the newest one: it is judged anew."""
+    run.changed |= change is not None
+    found = change or run.pulled.repository.history()[-1]
+    run.revision, run.commit, run.manifest = found.number, found.sha, run.pulled.render(found.sha)
+    run.record = replace(run.record, commit=found.sha)
+    return f"revision {found.number}, commit {found.sha[:12]}" + ("" if change else ": it is there already")
+
+
+def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
+    """Argo CD applies, and we look on: a part of the release that is doomed may keep its sync waiting for ever."""
+    pulled, settings = run.pulled, run.profile.release
+    door = pulled.application(run.cluster)
+    ago = run.cluster.server_time() - run.since
+    wanted = pulled.wanted(run.commit, door.cluster.server_time() - ago, running)
+    rendered = replace(release.rendered(objects(run.manifest), first=False), waits=True, hooks=())
+    deadline = time.monotonic() + settings.timeout
+    with beside.watching(
+        run.cluster,
+        run.plan.target.namespace,
+        rendered,
+        since=run.since,
+        timeout=settings.timeout,
+        limits=run.profile.health,
+        tell=lambda event: run.tell(event) if _news(event) else None,
+    ) as doom:
+        try:
+            seen = door.follow(wanted, deadline=deadline, tell=run.tell, stop=lambda: doom.found() or run.stop.came())
+        except ClusterError as error:
+            seen = Seen("waiting", error.message, 0.0)
+    run.stop.check()
+    if seen.state == "waiting" and doom.judgement:
+        _explain(run, doom.judgement, doom.diagnosis)
+        words = f"{doom.judgement.workload}: {doom.judgement.causes[0].message}"
+        _record(run, rollout.Outcome(Verdict.FAILED, words, run.judgements))
+        raise UnhealthyError(words)
+    for note in seen.notes:
+        run.warnings.append(note)
+        run.tell(Notice(note, Severity.WARNING))
+    if seen.state == "synced":
+        return f"{door.name} is synced to {run.commit[:12]}"
+    raise _unsynced(run, door.name, seen)
+
+
+def _news(event: Event) -> bool:
+    """Before Argo CD has come to a workload there is nothing to say of it."""
+    return not isinstance(event, Progress) or bool(event.judgement.causes or event.judgement.counts.desired)
+
+
+def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
+    """Why Argo CD has not applied our commit. Only what the commit is to blame for is undone."""
+    commit = f"commit {run.commit[:12]}"
+    look = f"`deploy status --env {run.plan.environment}` says how it is"
+    match seen.state:
+        case "failed":
+            message = f"Argo CD cannot apply {commit}: {seen.words}"
+            _record(run, rollout.Outcome(Verdict.FAILED, message, ()))
+            return UnhealthyError(message)
+        case "refused" | "lost":
+            return DeployError(
+                f"Application {name} does not take {commit}: {seen.words}",
+                hint="nothing was put back; mend that, and run again",
+            )
+        case "closed":
+            return PausedError(
+                f"{commit} is not applied: {seen.words}", hint=f"Argo CD applies it when the window opens; {look} then"
+            )
+    if seen.patience is None:
+        return DeadlineError(
+            f"{commit} is not applied after {run.profile.release.timeout:.0f} s: {seen.words}",
+            hint="it may only be slow: raise release.timeout",
+        )
+    return IndeterminateError(
+        f"no verdict: Argo CD has not applied {commit}: {seen.words}",
+        hint=f"nothing was put back, and the commit stays: it is applied when Argo CD is well again; {look}",
+    )
+
+
+def _watched(run: _Run, timeout: float) -> rollout.Outcome:
     try:
         return rollout.follow(
             run.cluster,
             run.plan.target.namespace,
             release.workloads(run.manifest),
             since=run.since,
-            timeout=run.profile.release.timeout,
+            timeout=timeout,
             limits=run.profile.health,
             tell=run.tell,
+            stop=run.stop,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
+
+
+def _observe(run: _Run, guards: tuple[Guard, ...]) -> str:
+    """Watch the metrics, then look at the pods once more: meanwhile one may have died."""
+    assert run.doors.prometheus is not None
+    plan, where, lease = run.plan, run.plan.target.namespace, run.doors.lease
+    workloads = release.workloads(run.manifest)
+    deployments, _ = run.cluster.list(path("Deployment", where))
+    replicasets, _ = run.cluster.list(path("ReplicaSet", where))
+    now = pods.present(workloads, deployments, replicasets)
+    present = Side(plan.release, where, plan.environment, now, run.revision)
+    previous = None
+    if plan.previous is not None:
+        then = pods.earlier(workloads, deployments, replicasets) if run.rolled else now
+        previous = replace(present, pods=then, revision=plan.previous, at=run.since)
+    watched = metricguard.watch(
+        run.doors.prometheus.query,
+        guards,
+        present,
+        previous,
+        duration=run.profile.metrics.duration,
+        tell=run.tell,
+        alive=lease.check if lease else lambda: None,
+    )
+    run.metrics = watched.readings
+    for warning in watched.warnings:
+        run.warnings.append(warning)
+        run.tell(Notice(warning, Severity.WARNING))
+    if watched.verdict is Verdict.FAILED:
+        seen = _watched(run, min(GLANCE, run.profile.release.timeout))
+        return _judged(run, rollout.breached(run.cluster, where, watched, now, seen, since=run.since))
+    outcome = _watched(run, run.profile.release.timeout)
+    if outcome.verdict is not Verdict.HEALTHY:
+        return _judged(run, outcome)
+    if watched.verdict is Verdict.INDETERMINATE:
+        if run.profile.metrics.unreachable == "indeterminate":
+            return _judged(run, replace(outcome, verdict=Verdict.INDETERMINATE, headline=watched.headline))
+        run.warnings.append(watched.headline)
+        run.tell(Notice(watched.headline, Severity.WARNING))
+    _judged(run, outcome)
+    return watched.headline
 
 
 def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
@@ -316,11 +561,15 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.rolled = outcome.rolled
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
-        return "; ".join(judgement.summary for judgement in outcome.judgements)
+        return _summary(outcome)
     run.diagnosis = outcome.diagnosis
     if outcome.diagnosis:
         run.tell(Diagnosed(outcome.diagnosis))
     raise _verdict(outcome)
+
+
+def _summary(outcome: rollout.Outcome) -> str:
+    return "; ".join(judgement.summary for judgement in outcome.judgements)
 
 
 def _record(run: _Run, outcome: rollout.Outcome) -> None:
@@ -330,19 +579,18 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
-        record.write(
-            run.cluster,
-            where,
-            run.plan.release,
-            run.revision,
-            replace(
-                run.record,
-                verdict=str(outcome.verdict),
-                cause=cause,
-                began=_utc(run.cluster.server_time() - seconds),
-                seconds=round(seconds, 1),
-            ),
+        made = replace(
+            run.record,
+            verdict=str(outcome.verdict),
+            cause=cause,
+            began=_utc(run.cluster.server_time() - seconds),
+            seconds=round(seconds, 1),
         )
+        if made.commit:
+            most = run.profile.release.history_max
+            record.write_committed(run.cluster, where, run.plan.release, run.revision, made, most)
+        else:
+            record.write(run.cluster, where, run.plan.release, run.revision, made)
     except ClusterError as error:
         run.warnings.append(f"the verdict is not on record: {error.message}")
 
@@ -375,8 +623,8 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
 
 def _recover(run: _Run) -> int | None:
     """Put the good revision back; the revision that serves again, or None."""
-    plan, judgements, failed = run.plan, run.judgements, run.revision
-    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback)]
+    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit)
+    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback | Revert)]
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
@@ -389,7 +637,7 @@ def _recover(run: _Run) -> int | None:
         run.tell(Notice(run.warnings[-1], Severity.WARNING))
         return None
     finally:
-        run.judgements, run.diagnosis, run.revision = judgements, diagnosis, failed
+        run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
@@ -400,6 +648,11 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
     target, name = run.plan.target, run.plan.release
+    if run.commit:
+        return (
+            f"the commit is left in place; `deploy rollback --env {run.plan.environment}` goes back to the last "
+            "good one, where there is one"
+        )
     if run.plan.previous is None:
         return (
             "the first revision has nothing before it, so it is left in place; remove it with: "
@@ -412,6 +665,11 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 
 def _left(run: _Run) -> str:
     """What an interrupted run leaves behind."""
+    if run.commit:
+        return (
+            f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "
+            f"`deploy status --env {run.plan.environment}` says how it is"
+        )
     if run.revision is not None:
         return (
             f"revision {run.revision} is released, but was not watched to the end: "
@@ -446,11 +704,11 @@ def _helm_failed(run: _Run, message: str, error: ProgramFailed) -> DeployError:
     return failure
 
 
-def _failed(message: str, exit_code: ExitCode, error: ProgramFailed) -> DeployError:
+def _failed(message: str, exit_code: ExitCode, error: ProgramFailed, hint: str | None = None) -> DeployError:
     # helm says what counts last, behind this word; docker's last word is only the step that failed.
     cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
     cause = cause or (error.message if error.code < 0 else "")
-    failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:])
+    failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:], hint=hint)
     failure.exit_code = exit_code
     return failure
 
@@ -464,6 +722,8 @@ def _done(run: _Run) -> str:
         return f"{name} is unchanged: healthy at revision {run.revision}"
     if run.plan.verb == "down":
         return f"{name} is removed" if run.changed else f"there is no release {name}"
+    if run.proposed:
+        return f"{name} is proposed as branch {run.proposed}: merge it, and Argo CD applies it"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 

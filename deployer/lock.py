@@ -16,6 +16,7 @@ from deployer.cluster import Cluster, ClusterError, Conflict, Json, NotFound, Un
 from deployer.errors import Interrupted, LockedError
 from deployer.model import Job
 from deployer.result import Event, Notice, Severity
+from deployer.stop import Stop
 
 ACTOR, JOB, VERB = "deploy/actor", "deploy/job", "deploy/verb"
 
@@ -97,12 +98,17 @@ def unlock(cluster: Cluster, namespace: str, release: str, held: Holder) -> bool
 
 @contextmanager
 def held(
-    cluster: Cluster, namespace: str, release: str, claim: Claim, tell: Callable[[Event], None]
+    cluster: Cluster,
+    namespace: str,
+    release: str,
+    claim: Claim,
+    tell: Callable[[Event], None],
+    stop: Stop | None = None,
 ) -> "Iterator[Lease]":
     """Hold a release while the block runs. Raises LockedError where somebody else does, and ClusterError."""
     lease = Lease(cluster, namespace, release, claim)
     try:
-        lease._take(tell)
+        lease._take(tell, stop or Stop())
         yield lease
     finally:
         lease._give_back()
@@ -144,7 +150,7 @@ class Lease:
     def _what(self) -> str:
         return f"{self._release} in {self._namespace}"
 
-    def _take(self, tell: Callable[[Event], None]) -> None:
+    def _take(self, tell: Callable[[Event], None], stop: Stop) -> None:
         began = answered = changed = time.monotonic()
         told, sign = "", ""
         self._keeper.start()
@@ -181,7 +187,7 @@ class Lease:
                     )
                 if told != (told := found.id):
                     tell(Notice(f"waiting for {self._what}: {found}; for {patience:.0f} s at most"))
-            time.sleep(PAUSE)
+            stop.wait(PAUSE)
 
     def _doubt(self, found: Holder) -> float:
         """The seconds that somebody who does not want to wait should: none, unless the holder seems to be gone.

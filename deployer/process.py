@@ -13,6 +13,7 @@ from typing import IO
 
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.model import Command
+from deployer.stop import Stop
 
 TAIL = 40
 """Lines of a failed program's output that its error keeps."""
@@ -30,13 +31,15 @@ ours = set()
 for line in sys.stdin:
     number = int(line)
     ours.add(number) if number > 0 else ours.discard(-number)
+def ended(number, what):
+    try:
+        os.killpg(number, what)
+    except ProcessLookupError:
+        return True
+ours = [number for number in ours if not ended(number, signal.SIGTERM)]
+time.sleep({GRACE} if ours else 0)
 for number in ours:
-    for what, seconds in ((signal.SIGTERM, {GRACE}), (signal.SIGKILL, 0)):
-        try:
-            os.killpg(number, what)
-            time.sleep(seconds)
-        except ProcessLookupError:
-            pass
+    ended(number, signal.SIGKILL)
 """
 
 
@@ -48,6 +51,7 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None  # started with the first program
+        self._starting = threading.Lock()  # the targets of a fleet share one
 
     def __enter__(self) -> "Lifeline":
         return self
@@ -58,14 +62,15 @@ class Lifeline:
 
     def start(self) -> None:
         """Be there before the program is: what takes time here would be time in which nothing ends it."""
-        if self._process is None:
-            self._process = subprocess.Popen(
-                (sys.executable, "-I", "-S", "-c", _LIFELINE),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        with self._starting:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    (sys.executable, "-I", "-S", "-c", _LIFELINE),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
 
     @contextmanager
     def tied(self, group: int) -> Iterator[None]:
@@ -104,6 +109,7 @@ class Programs:
     environ: Mapping[str, str] = field(repr=False)
     secrets: frozenset[str] = frozenset()  # names of variables to withhold
     lifeline: Lifeline | None = None  # for deeds; what only asks may outlive us for its second
+    stop: Stop | None = None  # for threads, which no signal reaches: where it comes, Interrupted is raised
 
     def run(self, command: Command, on_line: Callable[[str], None]) -> None:
         """Do something: both streams go to `on_line`. Raises ProgramFailed, or PreflightError if it is not there."""
@@ -181,7 +187,7 @@ class Programs:
                     # A program that ends before it read everything is judged by its exit code.
                     with suppress(BrokenPipeError), process.stdin:
                         process.stdin.write(command.stdin or "")
-                code = _wait(process, hopeless)
+                code = self._wait(process, hopeless)
                 for reader in readers:
                     reader.join()
             except BaseException:
@@ -190,21 +196,22 @@ class Programs:
         if code != 0:
             raise ProgramFailed(command, code, (*tails[0], *tails[1])[-TAIL:])  # stderr has the last word: it says why
 
+    def _wait(self, process: subprocess.Popen[str], hopeless: Callable[[], bool] | None) -> int:
+        while hopeless or self.stop:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=0.1)
+            if self.stop:
+                self.stop.check()
+            if hopeless and hopeless():
+                _end(process)
+        return process.wait()
+
     def _environment(self) -> dict[str, str]:
         return {
             name: value
             for name, value in self.environ.items()
             if not name.startswith("HELM_") and name != "KUBECONFIG" and name not in self.secrets
         }
-
-
-def _wait(process: subprocess.Popen[str], hopeless: Callable[[], bool] | None) -> int:
-    while hopeless is not None:
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=0.1)
-        if hopeless():
-            _end(process)
-    return process.wait()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from deployer.errors import ExitCode
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement
+from deployer.metrics.judge import Reading
 from deployer.model import Image
 from deployer.plan.steps import Plan
 
@@ -40,6 +41,15 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A metric was looked at."""
+
+    reading: Reading
+    patience: int  # breaches in a row that fail the rollout
+    left: float  # seconds that the watch goes on
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something a person should know that is no stage of its own."""
 
@@ -64,7 +74,7 @@ class Diagnosed:
     diagnosis: Diagnosis
 
 
-Event = Started | Line | Progress | Notice | Finished | Diagnosed
+Event = Started | Line | Progress | Measured | Notice | Finished | Diagnosed
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,10 @@ class Result:
     stages: tuple[Stage, ...] = ()
     image: Image | None = None
     revision: int | None = None
+    commit: str | None = None  # of the configuration repository, where Argo CD delivers
+    proposed: str | None = None  # the branch of a merge request, which people have to merge
     judgements: tuple[Judgement, ...] = ()
+    metrics: tuple[Reading, ...] = ()  # what the metric guards saw
     diagnosis: Diagnosis | None = None
     restored: int | None = None  # the good revision that was put back
     changed: bool = False  # whether anything in the registry or the cluster was touched

@@ -1,8 +1,9 @@
 """From workloads to an outcome: the watch, the rules and the evidence put together."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from deployer import evidence, watch
@@ -10,8 +11,12 @@ from deployer.cluster import Cluster
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.judge import Memory, judge
 from deployer.health.limits import Limits
-from deployer.health.verdict import Judgement, Object, Snapshot, Verdict, Workload
+from deployer.health.objects import containers, live, name
+from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict, Workload
+from deployer.metricguard import Watched
+from deployer.metrics.judge import State, sampled
 from deployer.result import Event, Notice, Progress, Severity
+from deployer.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Outcome:
     judgements: tuple[Judgement, ...]
     diagnosis: Diagnosis | None = None
     rolled: bool = True  # whether any pod was made since
+    snapshot: Snapshot = field(default_factory=Snapshot, repr=False)  # what the verdict rests on
 
 
 def follow(
@@ -34,8 +40,12 @@ def follow(
     timeout: float,
     limits: Limits,
     tell: Callable[[Event], None],
+    stop: Stop | None = None,
 ) -> Outcome:
-    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed."""
+    """Watch workloads that exist until they are judged; `since` is the server's time before they were changed.
+
+    Raises Interrupted where the run is to end.
+    """
     if not workloads:
         return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
     deadline = time.monotonic() + timeout
@@ -46,14 +56,45 @@ def follow(
         [judging(workload, since, limits) for workload in workloads],
         deadline=deadline,
         tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
+        cancelled=stop.came if stop else lambda: False,
     )
+    if stop:
+        stop.check()
     worst = next((one for one in ended.judgements if one.verdict is ended.verdict), None)
     diagnosis = None
     if worst and ended.verdict in (Verdict.FAILED, Verdict.PROGRESSING):
         diagnosis = evidence.collect(cluster, namespace, worst, ended.snapshot, since=since)
     # A creationTimestamp has whole seconds.
     rolled = any(_created(pod) >= int(since) for pod in ended.snapshot.of("Pod"))
-    return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis, rolled)
+    return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis, rolled, ended.snapshot)
+
+
+def breached(cluster: Cluster, namespace: str, metrics: Watched, pods: str, seen: Outcome, *, since: float) -> Outcome:
+    """A rollout whose pods are well and whose metrics are not, with the same evidence as any failure.
+
+    `pods`: a regular expression of the new pods' names; `seen`: how the rollout was when the metrics were over.
+    """
+    reading = next(one for one in metrics.readings if one.state is State.BREACHED)
+    first = next((one for one in seen.judgements if one.workload.kind != "Job"), None)
+    if first is None:
+        return Outcome(Verdict.FAILED, metrics.headline, seen.judgements, rolled=seen.rolled)
+    mine = [pod for pod in live(seen.snapshot.of("Pod")) if re.fullmatch(pods, name(pod))]
+    cause = Cause(
+        rule="metric",
+        reason="MetricBreach",
+        message=metrics.headline,
+        object=str(first.workload),
+        container=next((spec["name"] for pod in mine for spec, _, init in containers(pod) if not init), None),
+        hint="the pods are ready, and what they do is not as it was: their logs and traces say why",
+        pods=tuple(map(name, mine)),
+        logs=True,
+    )
+    failed = replace(first, verdict=Verdict.FAILED, causes=(cause,))
+    found = evidence.collect(cluster, namespace, failed, seen.snapshot, since=since)
+    facts = (f"query {reading.query}", f"samples {sampled(reading.samples)}", *found.facts)
+    judgements = tuple(failed if one is first else one for one in seen.judgements)
+    headline = f"{first.workload}: {metrics.headline}"
+    return Outcome(Verdict.FAILED, headline, judgements, replace(found, facts=facts), seen.rolled)
 
 
 def judging(workload: Workload, since: float, limits: Limits) -> watch.Judge:

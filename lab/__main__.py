@@ -1,4 +1,4 @@
-"""`python3 -m lab up|gitops|down|status|env`."""
+"""`python3 -m lab up|down|status|env`, and a verb for each part that `up` leaves out (extras.py)."""
 
 import fcntl
 import os
@@ -9,15 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from lab import (
     access,
-    argocd,
     certificates,
     controlplane,
     dns,
     engine,
-    gitserver,
     images,
     network,
     nodes,
@@ -25,6 +24,7 @@ from lab import (
     programs,
     registry,
 )
+from lab.extras import EXTRAS
 from lab.processes import PartFailed, alive, recorded, stop
 
 OTHER_WAY = (
@@ -40,9 +40,6 @@ PARTS = {
     "nodes": nodes.ready,
 }
 """Part: whether it runs."""
-
-GITOPS = {"git server": gitserver.ready, "argocd": argocd.ready}
-"""The same of what `gitops` adds."""
 
 
 def up() -> int:
@@ -74,20 +71,17 @@ def up() -> int:
     return 0
 
 
-def gitops() -> int:
-    """Bring the git server and Argo CD up, beside a lab that runs; the lab too where it does not."""
+def add(name: str) -> int:
+    """Bring one more part up, beside a lab that runs; the lab too where it does not."""
     if not all(ready() for ready in PARTS.values()) and up():
         return 1
     began = time.monotonic()
     try:
-        _part("packages", lambda: programs.packages(programs.GITOPS))
-        _part("argocd, built", programs.argocd)
-        _part("network", network.up)
-        _part("git server", gitserver.up)
-        _part("argocd", argocd.up)
+        for part, bring_up in EXTRAS[name].up.items():
+            _part(part, bring_up)
     except PartFailed:
         return 1
-    print(f"lab: gitops ready in {time.monotonic() - began:.1f} s")
+    print(f"lab: {name} ready in {time.monotonic() - began:.1f} s")
     return 0
 
 
@@ -122,8 +116,9 @@ def _part(name: str, bring_up: Callable[[], str]) -> None:
 
 def down() -> int:
     """Remove every part; what was built stays in the cache."""
-    argocd.down()
-    gitserver.down()
+    for extra in reversed(EXTRAS.values()):
+        for end in extra.down:
+            end()
     nodes.down()
     dns.down()
     controlplane.down()
@@ -144,15 +139,11 @@ def status() -> int:
     if not place.STATE.exists():
         print("lab: not there; `make lab` brings it up")
         return 1
-    states = {name: ready() for name, ready in {**PARTS, **(GITOPS if _asked(gitserver.NAME) else {})}.items()}
+    asked = {name: ready for extra in EXTRAS.values() if extra.asked for name, ready in extra.ready.items()}
+    states = {name: ready() for name, ready in {**PARTS, **asked}.items()}
     for name, ready in states.items():
         print(f"lab: {name:<20} {'ready' if ready else 'NOT READY'}")
     return 0 if all(states.values()) else 1
-
-
-def _asked(name: str) -> bool:
-    """Whether a part that not every lab has was brought up."""
-    return name in recorded()
 
 
 def env() -> int:
@@ -161,8 +152,8 @@ def env() -> int:
         print("lab: not there; `make lab` brings it up", file=sys.stderr)
         return 1
     variables = access.environment()
-    if _asked(gitserver.NAME):
-        variables |= gitserver.environment() | argocd.environment()
+    for extra in EXTRAS.values():
+        variables |= extra.environment
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
     print(f'export PATH={shlex.quote(str(place.BIN))}:"$PATH"')
@@ -184,7 +175,7 @@ def unfit() -> str | None:
 
 def main() -> int:
     """Run one verb."""
-    verbs = {"up": up, "gitops": gitops, "down": down, "status": status, "env": env}
+    verbs = {"up": up, "down": down, "status": status, "env": env} | {name: partial(add, name) for name in EXTRAS}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         print(f"usage: python3 -m lab {'|'.join(verbs)}", file=sys.stderr)
         return 2

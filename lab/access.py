@@ -3,7 +3,7 @@
 import base64
 import json
 
-from lab import place
+from lab import fleet, place
 from lab.controlplane import kubectl
 from lab.processes import run, until
 
@@ -71,4 +71,5 @@ def environment() -> dict[str, str]:
         "LAB_STATE": str(place.STATE),
         "LAB_BIN": str(place.BIN),
         "HELM3": str(place.BIN / "helm3"),
+        **fleet.environment(),
     }

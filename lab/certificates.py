@@ -73,7 +73,7 @@ def password(name: str) -> str:
     return file.read_text().strip()
 
 
-def kubeconfig(file: Path, certificate: str) -> None:
+def kubeconfig(file: Path, certificate: str, server: str = place.API) -> None:
     """Write a kubeconfig with one context, named as the certificate."""
 
     def inline(name: str) -> str:
@@ -86,7 +86,7 @@ def kubeconfig(file: Path, certificate: str) -> None:
 kind: Config
 clusters:
   - name: lab
-    cluster: {{server: "{place.API}", certificate-authority-data: {inline("ca.crt")}}}
+    cluster: {{server: "{server}", certificate-authority-data: {inline("ca.crt")}}}
 users:
   - name: {certificate}
     user: {{client-certificate-data: {inline(f"{certificate}.crt")}, client-key-data: {inline(f"{certificate}.key")}}}

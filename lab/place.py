@@ -31,11 +31,17 @@ REPOSITORIES = STATE / "git"
 """The git server's bare repositories."""
 
 DOCKER = STATE / "docker.sock"
+BUILDKIT = STATE / "buildkit"
+BUILDX = STATE / "buildx"
+"""Where buildx keeps the builders of the lab, apart from those of the machine."""
+
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 
 ADMIN = STATE / "admin.kubeconfig"
 KUBECONFIG = STATE / "kubeconfig"
+FLEET = STATE / "fleet.kubeconfig"
+FLEET_ADMIN = STATE / "fleet-admin.kubeconfig"
 ENVIRONMENTS = ("dev", "test", "prod")
 MIRROR = {
     "GO_IMAGE": f"{REGISTRY}/mirror/golang:1.26-alpine",

@@ -105,6 +105,16 @@ def argocd() -> str:
     return said
 
 
+def otelcol() -> str:
+    """The OpenTelemetry collector: a part that only `observe` needs."""
+    return _module("otelcol", ".")
+
+
+def kwok() -> str:
+    """What plays nodes and pods for a fleet."""
+    return _module("kwok", "sigs.k8s.io/kwok/cmd/kwok")
+
+
 def buildx() -> str:
     """BuildKit's docker plugin, where docker finds it whatever DOCKER_CONFIG says."""
     said = _module("buildx", "github.com/docker/buildx/cmd/buildx")
@@ -113,6 +123,22 @@ def buildx() -> str:
         place.PLUGINS.mkdir(parents=True, exist_ok=True)
         plugin.symlink_to(place.BIN / "buildx")
     return said
+
+
+def buildkitd() -> str:
+    """BuildKit's daemon, of the version that goes with buildx."""
+    version = "v0.25.0"
+    return _module(
+        "buildkit",
+        "github.com/moby/buildkit/cmd/buildkitd",
+        f"-s -w -X github.com/moby/buildkit/version.Version={version}",
+    )
+
+
+def sbom() -> Path:
+    """The static program of the SBOM generator's image."""
+    _module("sbom", ".")
+    return place.BIN / "sbom"
 
 
 def helm() -> str:

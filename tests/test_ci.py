@@ -39,7 +39,8 @@ from deployer.model import Job
             },
             Job("github", "", branch="main", environment="prod"),
         ),
-        ({"GITHUB_ACTIONS": "true", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}, Job("github", "")),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}, Job("github", "", tag="v1")),
+        ({"GITLAB_CI": "true", "CI_COMMIT_TAG": "v1"}, Job("gitlab", "", protected=False, tag="v1")),
         (
             {
                 "GITHUB_ACTIONS": "true",

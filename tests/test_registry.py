@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,8 @@ import pytest
 from deployer.credentials import Login
 from deployer.errors import PreflightError
 from deployer.model import Image
-from deployer.registry import MANIFESTS, Registry
+from deployer.refusal import Fault
+from deployer.registry import MANIFESTS, PIECE, PUSH_PATIENCE, Registry, RegistryError
 
 DIGEST = "sha256:" + "a" * 64
 LOGIN = Login("deploy", "s3cret")
@@ -28,6 +30,7 @@ class Request:
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -61,7 +64,8 @@ def fake() -> Iterator[Fake]:
         def answer(self) -> None:
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, url.path, parse_qs(url.query), headers)
+            sent = self.rfile.read(int(headers.get("content-length", 0)))
+            request = Request(self.command, url.path, parse_qs(url.query), headers, sent)
             made.asked.append(request)
             found = made.script(request)
             self.send_response(found.status)
@@ -72,7 +76,7 @@ def fake() -> Iterator[Fake]:
             if self.command != "HEAD":
                 self.wfile.write(found.body.encode())
 
-        do_GET = do_HEAD = answer
+        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = answer
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -211,6 +215,13 @@ def test_a_registry_that_names_the_time_is_given_it(fake: Fake, slept: list[floa
     assert slept == [7]
 
 
+def test_the_time_may_be_a_date(fake: Fake, slept: list[float]) -> None:
+    fake.answers(Answer(429, {"Retry-After": formatdate(time.time() + 9, usegmt=True)}), Answer(200))
+    Registry(fake.host).check()
+    (pause,) = slept
+    assert 5 < pause <= 9
+
+
 def test_a_registry_that_wants_too_much_time_is_not_waited_for(fake: Fake, slept: list[float]) -> None:
     fake.answers(Answer(503, {"Retry-After": "3600"}), Answer(200))
     Registry(fake.host).check()
@@ -218,11 +229,13 @@ def test_a_registry_that_wants_too_much_time_is_not_waited_for(fake: Fake, slept
 
 
 def test_a_registry_that_stays_down(fake: Fake, slept: list[float]) -> None:
-    fake.answers(Answer(503, {"Retry-After": "0"}))
-    with pytest.raises(PreflightError) as error:
+    body = json.dumps({"errors": [{"code": "UNAVAILABLE", "message": "maintenance"}]})
+    fake.answers(Answer(503, {"Retry-After": "0"}, body))
+    with pytest.raises(RegistryError) as error:
         Registry(fake.host).check()
-    assert error.value.message.startswith(f"registry {fake.host} does not answer: ")
-    assert "503" in error.value.message
+    assert error.value.message == f"registry {fake.host} is not available (503): UNAVAILABLE: maintenance"
+    assert error.value.refusal.fault is Fault.AWAY
+    assert len(fake.asked) == 4
 
 
 def test_nobody_there(slept: list[float]) -> None:
@@ -250,3 +263,135 @@ def test_a_registry_is_asked_over_tls_elsewhere(slept: list[float]) -> None:
 
 def test_a_registry_shows_no_password() -> None:
     assert "s3cret" not in repr(Registry("registry.lab", LOGIN))
+
+
+def errors(code: str, message: str) -> str:
+    return json.dumps({"errors": [{"code": code, "message": message}]})
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_it_says_why_an_image_may_not_be_read(fake: Fake, status: int) -> None:
+    """The answer to HEAD has no words, so it is asked once more."""
+    fake.answers(Answer(status, body=errors("DENIED", "robot$x may not pull")))
+    with pytest.raises(RegistryError) as error:
+        Registry(fake.host, LOGIN).digest(fake.image())
+    assert error.value.message.endswith(f"asked for {fake.host}/web:1.2.3: DENIED: robot$x may not pull")
+    assert [one.method for one in fake.asked] == ["HEAD", "GET"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_token_server_in_trouble_is_no_wrong_password(fake: Fake, slept: list[float], status: int) -> None:
+    fake.script = bearer(fake, Answer(status, body=errors("UNKNOWN", "later")))
+    with pytest.raises(RegistryError) as error:
+        Registry(fake.host, LOGIN).check()
+    assert f"({status}): UNKNOWN: later (its token server)" in error.value.message
+
+
+def test_a_registry_that_offers_more_than_a_token(fake: Fake) -> None:
+    def script(request: Request) -> Answer:
+        if request.path == "/token":
+            return Answer(200, body='{"token": "t"}')
+        if request.headers.get("authorization") == "Bearer t":
+            return Answer(200)
+        return Answer(
+            401, {"WWW-Authenticate": f'Basic realm="x", Bearer realm="http://{fake.host}/token",service="s"'}
+        )
+
+    fake.script = script
+    Registry(fake.host, LOGIN).check()
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("robot$shop+ci", "p@ss: w\u00f6rd\"'$HOME{}"), ("$oauthtoken", "a" * 300), ("u", ":")]
+)
+def test_any_login(fake: Fake, user: str, password: str) -> None:
+    fake.script = bearer(fake, Answer(200, body='{"token": "t"}'))
+    Registry(fake.host, Login(user, password)).check()
+    (asked,) = (one for one in fake.asked if one.path == "/token")
+    assert base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")).decode() == f"{user}:{password}"
+
+
+def described(**said: str) -> dict[str, object]:
+    return {"digest": DIGEST, "platform": {"os": "linux", **said}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "platforms"),
+    [
+        (
+            {"manifests": [described(architecture="amd64"), described(architecture="arm64", variant="v8")]},
+            {"linux/amd64", "linux/arm64/v8"},
+        ),
+        (
+            {
+                "manifests": [
+                    described(architecture="arm64"),
+                    {"digest": DIGEST, "platform": {"os": "unknown", "architecture": "unknown"}},
+                ]
+            },
+            {"linux/arm64"},
+        ),
+        ({"manifests": [{"digest": DIGEST}]}, set()),
+        ({"config": {"digest": "sha256:c"}}, {"linux/s390x"}),
+    ],
+)
+def test_platforms(fake: Fake, manifest: dict[str, object], platforms: set[str]) -> None:
+    config = {"os": "linux", "architecture": "s390x"}
+    fake.script = lambda request: Answer(body=json.dumps(manifest if "manifests" in request.path else config))
+    assert Registry(fake.host).platforms(replace(fake.image(), digest=DIGEST)) == platforms
+    assert fake.asked[0].path == f"/v2/web/manifests/{DIGEST}"
+
+
+@pytest.mark.parametrize("body", ["", "[]", "<html>"])
+def test_no_manifest(fake: Fake, body: str) -> None:
+    fake.answers(Answer(200, body=body))
+    with pytest.raises(PreflightError, match="gives no manifest of"):
+        Registry(fake.host).platforms(replace(fake.image(), digest=DIGEST))
+
+
+def upload(fake: Fake, begun: Answer, sent: Answer) -> Callable[[Request], Answer]:
+    return lambda request: {"POST": begun, "PATCH": sent}.get(request.method, Answer(204))
+
+
+def test_why_no_push_is_taken(fake: Fake) -> None:
+    """By an upload that is taken back."""
+    there = {"Location": "/v2/web/blobs/uploads/1?_state=a"}
+    fake.script = upload(fake, Answer(202, there), Answer(202, there))
+    assert Registry(fake.host, LOGIN).refusal(fake.image()) is None
+    assert [(one.method, one.path) for one in fake.asked] == [
+        ("POST", "/v2/web/blobs/uploads/"),
+        ("PATCH", "/v2/web/blobs/uploads/1"),
+        ("DELETE", "/v2/web/blobs/uploads/1"),
+    ]
+    assert fake.asked[1].query == {"_state": ["a"]}
+    assert fake.asked[1].body == PIECE
+
+
+@pytest.mark.parametrize(
+    ("begun", "sent", "fault", "pause"),
+    [
+        (Answer(401, body=errors("UNAUTHORIZED", "over")), Answer(), Fault.LOGIN, 0),
+        (Answer(403, body=errors("DENIED", "read only")), Answer(), Fault.DENIED, 0),
+        (Answer(429, {"Retry-After": "7"}), Answer(), Fault.BUSY, 7),
+        (Answer(429, {"Retry-After": "7000"}), Answer(), Fault.BUSY, PUSH_PATIENCE),
+        (Answer(202, {"Location": "/v2/web/blobs/uploads/1"}), Answer(507), Fault.FULL, 0),
+        (Answer(202, {"Location": "/v2/web/blobs/uploads/1"}), Answer(503), Fault.AWAY, 0),
+    ],
+)
+def test_no_push_is_taken(fake: Fake, begun: Answer, sent: Answer, fault: Fault, pause: float) -> None:
+    fake.script = upload(fake, begun, sent)
+    found = Registry(fake.host, LOGIN).refusal(fake.image())
+    assert found is not None
+    assert (found.fault, found.pause) == (fault, pause)
+
+
+def test_a_push_to_nobody(slept: list[float]) -> None:
+    found = Registry("no-such-host.invalid").refusal(Image("no-such-host.invalid", "web", "1"))
+    assert found is not None
+    assert found.fault is Fault.AWAY
+
+
+def test_the_login_goes_to_no_other_host(fake: Fake) -> None:
+    fake.script = upload(fake, Answer(202, {"Location": "https://elsewhere.invalid/upload"}), Answer(500))
+    assert Registry(fake.host, LOGIN).refusal(fake.image()) is None
+    assert len(fake.asked) == 1

@@ -32,15 +32,15 @@ class Consent:
             needed = {**needed, "confirm": self.overrides["confirm"]}
         return needed
 
-    def confirm(self, verb: guard.Verb, passed: Mapping[str, str]) -> bool:
-        """Have the environment's name typed, where a guard wants that; whether it was.
+    def confirm(self, verb: guard.Verb, passed: Mapping[str, str], where: str = "") -> bool:
+        """Have the environment's name typed, where a guard wants that; whether it was. `where`: what is changed.
 
         Raises PreflightError where it is another name.
         """
         run = self.run
         if not (run.profile.guards.confirm and run.attended) or "confirm" in passed:
             return False
-        where = f"{run.profile.release.name} in {run.target.namespace} (context {run.target.context})"
+        where = where or f"{run.profile.release.name} in {run.target.namespace} (context {run.target.context})"
         asking.spell(run, f"{verb} {where}; type {run.environment} to go on", run.environment, yes=False)
         return True
 

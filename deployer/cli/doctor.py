@@ -13,12 +13,13 @@ from deployer.report import document
 
 def doctor(
     env: options.Env,
+    target: options.OneTarget = None,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Check everything an `up` would need, touch nothing, and say what is missing."""
-    with answering("doctor", env, output), session(project, env, env_file) as run:
+    with answering("doctor", env, output), session(project, env, env_file, one=target) as run:
         asked = consent(run, None, None, yes=True)  # whether the platform protects the environment is what can be told
         checks = run.checks.each(run.values([]), None)
     failed: dict[int, tuple[str, DeployError]] = {}

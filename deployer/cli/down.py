@@ -4,6 +4,7 @@ from pathlib import Path
 
 from deployer.cli import asking, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import answering, session, show, teller
 from deployer.execute import Doors, execute
 from deployer.plan import down as plans
@@ -16,14 +17,16 @@ def down(
     reason: options.Reason = None,
     yes: options.Yes = False,
     timeout: options.Timeout = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Remove a release and its history; refused where the profile says so, and in prod unless it says otherwise."""
-    with answering("down", env, output), session(project, env, env_file, timeout=timeout) as run:
-        plans.guard(env, run.profile)
+    reports = Reports(project, summary=summary)
+    with answering("down", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
+        plans.guard(env, run.profile, run.target)
         consented = consent(run, override, reason, yes=yes)
         passed = consented.passed(run.checks.guarded("down"))
         helm, cluster, history = run.checks.for_rollback()
@@ -38,4 +41,4 @@ def down(
             plan = plans.down(env, run.profile, run.target, run.checks.history(cluster)).passing(passed)
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output)
+        return show(result, run.mask, output, reports)

@@ -16,6 +16,7 @@ from deployer.report import history as report
 
 def history(
     env: options.Env,
+    target: options.OneTarget = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the newest so many revisions.", show_default=False)
     ] = None,
@@ -24,7 +25,7 @@ def history(
     env_file: options.EnvFile = None,
 ) -> int:
     """Say what was deployed, by whom, how it ended and how long it took; and how often, and how soon it was mended."""
-    with answering("history", env, output), session(project, env, env_file) as run:
+    with answering("history", env, output), session(project, env, env_file, one=target) as run:
         cluster = run.checks.cluster()
         revisions = run.checks.history(cluster)
         shown = revisions[-limit:] if limit else revisions

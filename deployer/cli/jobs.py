@@ -1,50 +1,125 @@
-"""What a run leaves for the job it ran in: GitHub's summary and outputs, a dotenv report for GitLab."""
+"""What a run leaves for the job it ran in.
+
+GitHub's summary and outputs; the same summary in a file and on GitLab's merge request; a dotenv and a JUnit report.
+"""
 
 import os
 import sys
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from deployer import notes
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
+from deployer.fleet import Rolled
 from deployer.mask import Mask
-from deployer.report import annotations, outputs, summary
+from deployer.report import annotations, fleet, junit, outputs, summary
+from deployer.report.junit import Suite
 from deployer.result import Result
+from deployer.rollout import Outcome
 
 
-def ended(result: Result, mask: Mask, dotenv: Path | None) -> None:
+@dataclass(frozen=True)
+class Reports:
+    """Files that the options of a run name."""
+
+    project: Path = Path()  # whose run it is
+    dotenv: Path | None = None
+    junit: Path | None = None
+    summary: Path | None = None
+
+    def demand(self) -> None:
+        """Raises UsageError where one of them could not be written."""
+        files.demand("--dotenv", self.dotenv)
+        files.demand("--junit", self.junit)
+        files.demand("--summary", self.summary)
+
+
+NONE = Reports()
+
+
+def ended(result: Result, mask: Mask, wanted: Reports) -> None:
     """A run that did something, or tried to."""
-    _leave("\n".join(summary.lines(result)), outputs.facts(result), mask, dotenv)
+    told = "\n".join(summary.lines(result))
+    _facts(outputs.facts(result), mask, wanted)
+    _junit(junit.suite(result, time.time()), mask, wanted)
+    _told(result.plan.environment, told, mask, wanted, result.exit_code)
 
 
-def refused(verb: str, environment: str | None, problem: DeployError, dotenv: Path | None) -> None:
+def many(found: Rolled, mask: Mask, wanted: Reports) -> None:
+    """A run on many targets."""
+    _facts(outputs.many(found.code, found.image), mask, wanted)
+    _junit(junit.many(found, time.time()), mask, wanted)
+    _told(found.fleet.environment, "\n".join(fleet.summary(found)), mask, wanted, found.code)
+
+
+def refused(verb: str, environment: str | None, problem: DeployError, wanted: Reports) -> None:
     """A run that ended before its first deed."""
     for line in annotations.refused(verb, environment, problem, os.environ):
         print(line, file=sys.stderr, flush=True)  # noqa: T201
     told = "\n".join(summary.refused(verb, environment, problem))
-    _leave(told, outputs.refused(ExitCode(problem.exit_code)), Mask(), dotenv)
+    code = ExitCode(problem.exit_code)
+    _facts(outputs.refused(code), Mask(), wanted)
+    _junit(junit.refused(verb, environment, problem, time.time()), Mask(), wanted)
+    _told(environment, told, Mask(), wanted, code)
 
 
-def _leave(told: str, facts: Mapping[str, str], mask: Mask, dotenv: Path | None) -> None:
-    """What cannot be written is a warning: the run is what it is."""
+def planned(environment: str, told: str, mask: Mask, wanted: Reports) -> None:
+    """A plan, in Markdown."""
+    _told(environment, told, mask, wanted, ExitCode.OK)
+
+
+def verified(found: Outcome, code: ExitCode, seconds: float, mask: Mask, wanted: Reports) -> None:
+    """A rollout that was judged, whoever began it."""
+    _junit(junit.verified(found, code, seconds, time.time()), mask, wanted)
+
+
+def _told(environment: str | None, told: str, mask: Mask, wanted: Reports, code: ExitCode) -> None:
+    """The summary, wherever it is read. What cannot be written is a warning: the run is what it is."""
+    text = streams.masked(mask(told))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        _append("GITHUB_STEP_SUMMARY", f"{told}\n\n", mask)
-        _append("GITHUB_OUTPUT", "".join(f"{line}\n" for line in outputs.github(facts)), mask)
-    if dotenv:
-        text = "".join(f"{line}\n" for line in outputs.dotenv(facts))
+        _append("GITHUB_STEP_SUMMARY", f"{text}\n\n")
+    if wanted.summary:
+        _write("--summary", wanted.summary, f"{text}\n")
+    request = notes.merge_request(os.environ)
+    if request and environment and code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):  # then seconds count
+        folder = os.path.relpath(wanted.project, os.environ.get("CI_PROJECT_DIR") or wanted.project)
         try:
-            files.write("--dotenv", dotenv, streams.masked(mask(text)), files.SHARED)
-        except UsageError as error:
-            _warn(error.message)
+            request.leave(f"deploy {environment} in {folder}", text)
+        except DeployError as error:
+            _warn(f"no note on the merge request: {error.message}")
 
 
-def _append(variable: str, text: str, mask: Mask) -> None:
+def _facts(facts: Mapping[str, str], mask: Mask, wanted: Reports) -> None:
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _append("GITHUB_OUTPUT", streams.masked(mask("".join(f"{line}\n" for line in outputs.github(facts)))))
+    if wanted.dotenv:
+        text = "".join(f"{line}\n" for line in outputs.dotenv(facts))
+        _write("--dotenv", wanted.dotenv, streams.masked(mask(text)))
+
+
+def _junit(suite: Suite, mask: Mask, wanted: Reports) -> None:
+    """Masked before it is XML: in there a secret may be written in another way."""
+    if wanted.junit:
+        _write("--junit", wanted.junit, junit.text(streams.through(mask.through(suite))))
+
+
+def _write(option: str, file: Path, text: str) -> None:
+    try:
+        files.write(option, file, text, files.SHARED)
+    except UsageError as error:
+        _warn(error.message)
+
+
+def _append(variable: str, text: str) -> None:
     name = os.environ.get(variable)
     if not name:
         return
     try:
         with open(name, "a", encoding="utf-8") as file:
-            file.write(streams.masked(mask(text)))
+            file.write(text)
     except OSError as error:
         _warn(f"{variable}: {error.strerror}: {name}")
 

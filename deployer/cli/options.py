@@ -66,6 +66,15 @@ Reason = Annotated[
 ]
 YesInJob = Annotated[bool, typer.Option("--yes", help="In a CI job: what guards.confirm asks a person for.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
+ImageFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--image",
+        help="Exactly the image of this report of `deploy build`; nothing is built.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Dotenv = Annotated[
     Path | None,
     typer.Option(
@@ -75,11 +84,48 @@ Dotenv = Annotated[
         show_default=False,
     ),
 ]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit",
+        help="Leave a JUnit report there: a case for each stage and each workload.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option("--summary", help="Leave the run's summary there, in Markdown.", metavar="FILE", show_default=False),
+]
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", help="Longest time for helm and for the rollout, e.g. 90s or 5m.", show_default=False),
 ]
 Tag = Annotated[str | None, typer.Option("--tag", help="Image tag, instead of the one git gives.", show_default=False)]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        help="Of an environment with many targets, only this one; again for more.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        help="Of an environment with many targets, only those with this label; again for more.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+OneTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target", help="Which one, of an environment with many targets.", metavar="NAME", show_default=False
+    ),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(

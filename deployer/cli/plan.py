@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from deployer import evidence, foresight, guard
+from deployer import evidence, guard
 from deployer import profile as profiles
 from deployer.checks import Ready
-from deployer.cli import files, options
+from deployer.cli import files, jobs, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, echo, known_variables, session
 from deployer.cli.streams import answer
-from deployer.cli.up import plan_of, stands_on
-from deployer.errors import DeployError, ExitCode, PreflightError
+from deployer.cli.up import planned, reported, stands_on
+from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.model import Values
 from deployer.plan import preview as previews
 from deployer.plan import saved as plans
@@ -38,7 +39,9 @@ class Output(StrEnum):
 
 def plan(
     env: options.Env,
+    target: options.OneTarget = None,
     tag: options.Tag = None,
+    image_file: options.ImageFile = None,
     assignments: options.Assignments = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Save the plan, for `deploy up --plan FILE`.", metavar="FILE")
@@ -46,15 +49,21 @@ def plan(
     output: Annotated[
         Output, typer.Option("--output", "-o", help="text for people, json for machines, markdown for a merge request.")
     ] = Output.TEXT,
+    summary: options.Summary = None,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Say what `up` would change, field by field, and touch nothing. Exit code 11: changes; 0: nothing to do."""
     machine = options.Output.JSON if output is Output.JSON else options.Output.TEXT
-    with answering("plan", env, machine), session(project, env, env_file) as run:
+    reports = Reports(project, summary=summary)
+    with answering("plan", env, machine, reports), session(project, env, env_file, one=target) as run:
+        if image_file and (tag or out):
+            why = "--tag has nothing to say" if tag else "--out has no use: `up --plan` names its image by a tag"
+            raise UsageError(f"--image names the image, so {why}")
+        built = reported(run, image_file) if image_file else None
         given = run.values(assignments or [])
-        ready = run.checks.for_release(given, tag)
-        made = plan_of(run, ready, given)
+        ready = run.checks.for_image(given, built.named) if built else run.checks.for_plan(given, tag)
+        made = planned(run, ready, given, image_file, built)
         run.learn(_former(ready, run.secret_paths))
         run.learn(evidence.secrets(ready.cluster, run.target.namespace))
         mask = run.mask
@@ -64,11 +73,13 @@ def plan(
         told = document.preview(made, found, against, ready.because, code)
         if out:
             files.write("--out", out, plans.text(stands_on(run, ready, given, tag), mask.through(told)))
+        markdown = "\n".join(report.markdown(made, found, against))
+        jobs.planned(env, markdown, mask, reports)
     if output is Output.JSON:
         answer(told, mask)
     else:
-        lines = report.markdown if output is Output.MARKDOWN else report.lines
-        echo("\n".join(lines(made, found, against)), mask)
+        text = "\n".join(report.lines(made, found, against))
+        echo(markdown if output is Output.MARKDOWN else text, mask)
     return int(code)
 
 
@@ -79,7 +90,7 @@ def _preview(run: Session, ready: Ready, given: Values, origin: Callable[[tuple[
     released = ready.facts.released
     before = objects(released.manifest) if released else []
     chart = run.project / run.profile.release.chart
-    foreseen = foresight.look(run.programs, ready.helm, ready.cluster, chart, wanted, before)
+    foreseen = run.delivery.foresee(run.programs, ready.helm, ready.cluster, chart, wanted, before)
     hidden = _hidden(ready, run.secret_paths)
     changed = previews.values_changed(
         released.values if released else {}, wanted, origin, lambda path: any(_below(path, one) for one in hidden)

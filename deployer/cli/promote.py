@@ -16,6 +16,7 @@ from deployer import status as statuses
 from deployer.checks import Ready
 from deployer.cli import asking, options
 from deployer.cli.consent import consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.cli.up import plan_of
 from deployer.errors import DeployError, PreflightError, UsageError
@@ -55,13 +56,16 @@ def promote(
     yes: options.Yes = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Release what runs and is healthy in one environment to another: the same digest, nothing is built."""
-    with answering("promote", to, output, dotenv), ExitStack() as stack:
+    reports = Reports(project, dotenv, junit, summary)
+    with answering("promote", to, output, reports), ExitStack() as stack:
         if source == to:
             raise UsageError(f"--from and --to are both {to}", hint="deploy promote --from test --to prod")
         with _naming(source):
@@ -84,7 +88,7 @@ def promote(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, dotenv)
+                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, reports)
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "promote", screen.tell) as lease:
@@ -93,9 +97,19 @@ def promote(
                 with _naming(to):
                     ready = run.checks.anew(ready, given, force=force)
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
+                doors = Doors(
+                    run.programs,
+                    ready.cluster,
+                    ready.registry,
+                    ready.helm,
+                    lease,
+                    run.login,
+                    run.mask,
+                    run.delivery,
+                    run.prometheus,
+                )
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, dotenv)
+        return show(result, run.mask, output, reports)
 
 
 @contextmanager

@@ -7,32 +7,39 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, sops
+from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, notes, prometheus, sops
 from deployer.checks import Checks, target
-from deployer.cli import files, jobs
+from deployer.cli import jobs
+from deployer.cli.jobs import NONE, Reports
 from deployer.cli.options import Output
 from deployer.cli.streams import answer, bare, hide
 from deployer.cluster import Cluster
 from deployer.commands import docker
+from deployer.commands.helm import Helm
 from deployer.credentials import Login
+from deployer.delivery import Delivery
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
+from deployer.plan import fleet as fleets
 from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
 from deployer.profile import Profile, load
-from deployer.profile.schema import seconds
+from deployer.profile.schema import FleetTarget, seconds
+from deployer.prometheus import Prometheus
 from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.values import layers
 from deployer.values.assign import shown
+from deployer.values.layers import Layer
 
 if TYPE_CHECKING:
     from deployer.report.terminal import Terminal
@@ -52,13 +59,28 @@ class Session:
     mask: Mask
     job: Job
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
+    prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+    delivery: Delivery
+    own: tuple[Layer, ...] = ()  # the values of one target of many
+    program: Helm | None = None  # found already, for another target
 
     def values(self, assignments: Sequence[str]) -> Values:
-        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted.
+
+        Where Argo CD delivers they are without what such a file holds.
+        """
         if isinstance(self.opened, DeployError):
             raise self.opened
-        return values.effective(self.profile, self.secrets, assignments, [one.layer for one in self.opened])
+        given = self.opened if self.profile.delivery == "helm" else ()
+        decrypted = [one.layer for one in given]
+        return values.effective(self.profile, self.secrets, assignments, decrypted, self.own)
+
+    def at(self, one: FleetTarget) -> "Session":
+        """The same for one of the environment's targets."""
+        profile = fleets.at(self.profile, one)
+        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
+        return replace(self, profile=profile, target=there, own=(own,), delivery=self.delivery.at(profile, there))
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -87,8 +109,11 @@ class Session:
             self.target,
             self.programs,
             self.job,
+            self.delivery,
             self.login,
             self.variables,
+            self.prometheus,
+            self.program,
         )
 
     @property
@@ -100,7 +125,8 @@ class Session:
         """The release, for this run alone. Raises LockedError where another run has it, and does not give it up."""
         lease = self.profile.lock
         claim = Claim(self.environment, verb, self.job, lease.ttl, 0 if self.attended else lease.wait)
-        return lock.held(cluster, self.target.namespace, self.profile.release.name, claim, tell)
+        name, stop = self.profile.release.name, self.programs.stop
+        return lock.held(cluster, self.target.namespace, name, claim, tell, stop)
 
 
 @contextmanager
@@ -111,10 +137,13 @@ def session(
     *,
     timeout: str | None = None,
     secrets_are: Literal["demanded", "optional"] = "demanded",
+    many: bool = False,
+    one: str | None = None,
 ) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends.
 
     `secrets_are` demanded: UsageError where a variable that `secrets:` names is not set. A build needs none of them.
+    `many`: the verb knows what to do with an environment of many targets. `one`: the target that it is to be, of such.
     """
     project = project.resolve()
     known = known_variables(project, env_file)
@@ -124,6 +153,7 @@ def session(
         profile = profile.model_copy(update={"release": release})
     registry = profile.registry
     login = credentials.login(registry.username_variable, registry.password_variable, known)
+    git = _git_login(profile, known)
     if secrets_are == "demanded":
         credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items() if known.get(name)}
@@ -132,14 +162,21 @@ def session(
         opened = decrypted(project, environment, profile, known)
     except DeployError as error:
         opened = error
-    mask = Mask([*secrets.values(), *sops.key_lines(known)])
+    asked = prometheus.connect(profile, known)
+    shown_to = prometheus.variables(profile)
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    if asked:
+        mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
         mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if git:
+        mask.learn([git.password, base64.b64encode(f"{git.username}:{git.password}".encode()).decode()])
     if not isinstance(opened, DeployError):
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {name for name in (registry.password_variable, *profile.secrets.values(), *sops.keys(known)) if name}
+    kept_back = (registry.password_variable, profile.argocd.password_variable, notes.TOKEN)
+    withheld = {name for name in (*kept_back, *profile.secrets.values(), *shown_to, *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
         environ = dict(os.environ)
         try:
@@ -152,19 +189,47 @@ def session(
                 f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
-        yield Session(
+        programs, job = Programs(environ, frozenset(withheld)), ci.job(os.environ)
+        there = target(project, profile)
+        made = Session(
             project=project,
             environment=environment,
             profile=profile,
-            target=target(project, profile),
-            programs=Programs(environ, frozenset(withheld)),
+            target=there,
+            programs=programs,
             login=login,
             secrets=secrets,
             mask=mask,
-            job=ci.job(os.environ),
+            job=job,
             variables=known,
             opened=opened,
+            delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
+            prometheus=asked,
         )
+        yield made if many else _alone(made, one)
+
+
+def _alone(made: Session, one: str | None) -> Session:
+    """The session of one target; all of an environment that has no others. Raises UsageError where that is not said."""
+    targets, environment = made.profile.targets, made.environment
+    if targets and one is None:
+        raise UsageError(
+            f"environment `{environment}` has {len(targets)} targets, and this is for one",
+            hint="name it with --target, where the verb has it; `up`, `status` and `rollback` work on all",
+        )
+    if one is None:
+        return made
+    return made.at(fleets.chosen(made.profile, environment, [one], [])[0])
+
+
+def _git_login(profile: Profile, known: Mapping[str, str]) -> Login | None:
+    """The login of the configuration repository, where there is one."""
+    match profile.delivery:
+        case "helm":
+            return None
+        case "argocd":
+            names = (profile.argocd.username_variable, profile.argocd.password_variable)
+            return credentials.login(*names, known, what="the login of the configuration repository")
 
 
 def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
@@ -224,10 +289,15 @@ def login_command(run: Session) -> Command | None:
     return docker.login(run.profile.tools.docker, run.profile.registry.url, run.login.username, run.login.password)
 
 
+def alive(output: Output) -> bool:
+    """Whether stderr is a screen that can be drawn on, and somebody looks at it."""
+    terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    return terminal and output is Output.TEXT
+
+
 def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     """Who tells the run: a live screen on a terminal, lines elsewhere. Always on stderr."""
-    alive = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
-    if alive and output is Output.TEXT:
+    if alive(output):
         from deployer.report.terminal import Terminal  # rich takes a tenth of a second that CI need not pay
 
         return Terminal(mask, verbose=verbose)
@@ -238,10 +308,10 @@ def teller(mask: Mask, output: Output, *, verbose: bool) -> "Plain | Terminal":
     )
 
 
-def show(result: Result, mask: Mask, output: Output, dotenv: Path | None = None) -> int:
-    """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
+def show(result: Result, mask: Mask, output: Output, reports: Reports = NONE) -> int:
+    """The answer on stdout, annotations for CI on stderr, reports and facts for its next job; the exit code."""
     result = mask.through(result)
-    jobs.ended(result, mask, dotenv)
+    jobs.ended(result, mask, reports)
     for line in annotations.lines(result, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
     if output is Output.JSON:
@@ -267,12 +337,12 @@ def echo(text: str, mask: Mask) -> None:
 
 
 @contextmanager
-def answering(verb: str, environment: str | None, output: Output, dotenv: Path | None = None) -> Iterator[None]:
+def answering(verb: str, environment: str | None, output: Output, reports: Reports = NONE) -> Iterator[None]:
     """An error before the first deed is an answer too: under JSON, stdout carries it; then it goes on its way."""
-    writable = None
+    writable = Reports(reports.project)
     try:
-        files.demand("--dotenv", dotenv)
-        writable = dotenv
+        reports.demand()
+        writable = reports
         yield
     except DeployError as error:
         jobs.refused(verb, environment, error, writable)

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 
 from deployer.mask import Mask
 from deployer.report import document
+
+T = TypeVar("T")
 
 OURS = ("schema", "verb", "outcome")
 """Words of a document that are never anybody's secret, whatever a secret looks like."""
@@ -54,6 +56,11 @@ def hide(secrets: Iterable[str]) -> None:
 def masked(text: str) -> str:
     """The text without what the run has learnt, for a file."""
     return sys.stderr.mask(text) if isinstance(sys.stderr, Hiding) else text
+
+
+def through(thing: T) -> T:
+    """The same for anything that `Mask.through` takes."""
+    return sys.stderr.mask.through(thing) if isinstance(sys.stderr, Hiding) else thing
 
 
 def bare(stream: TextIO) -> TextIO:

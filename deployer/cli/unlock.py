@@ -12,13 +12,14 @@ from deployer.report import document, words
 
 def unlock(
     env: options.Env,
+    target: options.OneTarget = None,
     yes: options.Yes = False,
     output: options.Format = options.Output.TEXT,
     project: options.Project = Path(),
     env_file: options.EnvFile = None,
 ) -> int:
     """Take the lease away from a run that is gone; one that still works stops before its next deed."""
-    with answering("unlock", env, output), session(project, env, env_file) as run:
+    with answering("unlock", env, output), session(project, env, env_file, one=target) as run:
         cluster = run.checks.cluster()
         namespace, release = run.target.namespace, run.profile.release.name
         held = lock.holder(cluster, namespace, release)

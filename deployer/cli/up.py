@@ -1,25 +1,32 @@
 """`deploy up`."""
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deployer.checks import Ready
-from deployer.cli import files, options
-from deployer.cli.consent import consent
+from deployer.cli import files, fleet, options
+from deployer.cli.consent import Consent, consent
+from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
 from deployer.model import Values
 from deployer.plan import build as builds
+from deployer.plan import fleet as fleets
 from deployer.plan import saved as plans
 from deployer.plan.build import Built
 from deployer.plan.saved import Saved
 from deployer.plan.steps import Plan
 from deployer.plan.unchanged import kept
 from deployer.plan.up import up as plan_up
+from deployer.profile.schema import FleetTarget
+from deployer.registry import Registry
+from deployer.result import Event, Result
 from deployer.values.fingerprint import fingerprint
 
 
@@ -36,15 +43,9 @@ def up(
             show_default=False,
         ),
     ] = None,
-    image_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--image",
-            help="Deploy exactly the image of this report of `deploy build`; build nothing.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    image_file: options.ImageFile = None,
+    targets: options.Targets = None,
+    select: options.Select = None,
     dry_run: options.DryRun = False,
     override: options.Override = None,
     reason: options.Reason = None,
@@ -52,6 +53,8 @@ def up(
     force: options.Force = False,
     timeout: options.Timeout = None,
     dotenv: options.Dotenv = None,
+    junit: options.Junit = None,
+    summary: options.Summary = None,
     output: options.Format = options.Output.TEXT,
     verbose: options.Verbose = False,
     project: options.Project = Path(),
@@ -59,20 +62,28 @@ def up(
 ) -> int:
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
-    with answering("up", env, output, dotenv), session(project, env, env_file, timeout=timeout) as run:
+    reports = Reports(project, dotenv, junit, summary)
+    opened = session(project, env, env_file, timeout=timeout, many=True)
+    with answering("up", env, output, reports), opened as run:
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
+        chosen = fleets.chosen(run.profile, env, targets or [], select or [])
+        if chosen and plan_file:
+            raise UsageError(f"environment `{env}` has many targets, and --plan is for one")
         saved = _read(plan_file, env) if plan_file else None
-        built = _reported(run, image_file) if image_file else None
+        built = reported(run, image_file) if image_file else None
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
+        if chosen:
+            wanted = Wanted(assignments or [], tag, built, force=force, dry_run=dry_run, verbose=verbose, yes=yes)
+            return up_many(run, chosen, wanted, consented, output, reports)
         if built:
             ready = run.checks.for_image(given, built.named, force=force)
         else:
             ready = run.checks.for_release(given, tag, force=force)
         passed = consented.passed(ready.guarded)  # before anybody is waited for
-        plan = _planned(run, ready, given, image_file, built).passing(passed)
+        plan = planned(run, ready, given, image_file, built).passing(passed)
         if saved:
             plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
         if dry_run:
@@ -80,28 +91,114 @@ def up(
         if not plan.kept:
             consented.confirm("up", passed)
         with teller(run.mask, output, verbose=verbose) as screen:
-            if plan.kept:
-                doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(
-                    execute(plan, run.profile, run.project, doors, screen.tell, began), run.mask, output, dotenv
-                )
-            # The revision before this one may have had others, and its pods come back when this one fails.
-            run.learn_released(ready.cluster)
-            with run.lease(ready.cluster, "up", screen.tell) as lease:
-                ready = run.checks.anew(ready, given, force=force)
-                plan = _planned(run, ready, given, image_file, built).passing(passed)
+
+            def again(found: Ready) -> Plan:
                 if saved:
-                    plans.demand(str(plan_file), saved, stands_on(run, ready, given, saved.tag))
-                doors = Doors(run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask)
-                result = execute(plan, run.profile, run.project, doors, screen.tell, began)
-        return show(result, run.mask, output, dotenv)
+                    plans.demand(str(plan_file), saved, stands_on(run, found, given, saved.tag))
+                return planned(run, found, given, image_file, built).passing(passed)
+
+            result = _done(run, ready, plan, again, given, screen.tell, began, force=force)
+        return show(result, run.mask, output, reports)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a command line asks of many targets."""
+
+    assignments: Sequence[str]
+    tag: str | None
+    built: Built | None  # the image of --image
+    force: bool
+    dry_run: bool
+    verbose: bool
+    yes: bool
+
+
+def up_many(
+    run: Session,
+    chosen: Sequence[FleetTarget],
+    wanted: Wanted,
+    consented: Consent,
+    output: options.Output,
+    reports: Reports,
+) -> int:
+    """One image, built and pushed once; then each target, wave after wave."""
+    began, made = time.monotonic(), fleet.planned(run, "up", chosen)
+    if wanted.built:
+        facts, registry = run.checks.for_reported(wanted.built.named), Registry(run.profile.registry.url, run.login)
+    else:
+        facts, registry = run.checks.for_build(wanted.tag)
+    passed = consented.passed(run.checks.guarded("up", facts))  # for all; each target is asked again
+    building = builds.build(
+        run.environment, run.profile, facts, project=run.project, target=run.target, login=login_command(run)
+    )
+    if wanted.dry_run:
+        return fleet.show_plan(made, facts.image, building.notes, run.mask, output)
+    consented.confirm("up", passed, f"{made.release} on {len(made.targets)} targets")
+    if building.steps:
+        with teller(run.mask, output, verbose=wanted.verbose) as screen:
+            doors = Doors(run.programs, None, registry, login=run.login, mask=run.mask)
+            result = execute(replace(building, verb="up"), run.profile, run.project, doors, screen.tell, began)
+        if result.exit_code:
+            return show(result, run.mask, output, reports)
+        assert result.image
+        facts = replace(facts, image=result.image)
+
+    def deed(one: Session, tell: Callable[[Event], None]) -> Result:
+        begun, given = time.monotonic(), one.values(wanted.assignments)
+        ready = one.checks.for_target(given, facts, force=wanted.force)
+        try:
+            overrides = consented.passed(ready.guarded)
+
+            def again(found: Ready) -> Plan:
+                return plan_of(one, found, given).passing(overrides)
+
+            return _done(one, ready, again(ready), again, given, tell, begun, force=wanted.force)
+        finally:
+            ready.cluster.close()
+
+    rolled = fleet.roll(run, made, deed, output, image=facts.image, yes=wanted.yes, verbose=wanted.verbose)
+    return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
+
+
+def _done(
+    run: Session,
+    ready: Ready,
+    plan: Plan,
+    again: Callable[[Ready], Plan],
+    given: Values,
+    tell: Callable[[Event], None],
+    began: float,
+    *,
+    force: bool,
+) -> Result:
+    """Do what was planned for one target; `again` plans anew, once the release is ours."""
+    if plan.kept:
+        doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
+        return execute(plan, run.profile, run.project, doors, tell, began)
+    # The revision before this one may have had others, and its pods come back when this one fails.
+    run.learn_released(ready.cluster)
+    with run.lease(ready.cluster, "up", tell) as lease:
+        ready = run.checks.anew(ready, given, force=force)
+        doors = Doors(
+            run.programs,
+            ready.cluster,
+            ready.registry,
+            ready.helm,
+            lease,
+            run.login,
+            run.mask,
+            run.delivery,
+            run.prometheus,
+        )
+        return execute(again(ready), run.profile, run.project, doors, tell, began)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
     """What an `up` does, from what was found."""
     if ready.standing:
         return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
-    return plan_up(
+    made = plan_up(
         run.environment,
         run.profile,
         ready.facts,
@@ -112,6 +209,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         secrets=run.secret_paths,
         because=ready.because,
     )
+    return replace(made, notes=(*made.notes, *ready.notes))
 
 
 def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Saved:
@@ -120,14 +218,16 @@ def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Sav
     return plans.saved(run.environment, run.profile.release.name, run.target, ready.facts, values_hash, tag)
 
 
-def _planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+def planned(run: Session, ready: Ready, given: Values, file: Path | None, built: Built | None) -> Plan:
+    """The same, where a build report may have named the image."""
     made = plan_of(run, ready, given)
     if built is None:
         return made
     return builds.given(made, str(file), built, ready.facts.source.sha if ready.facts.source else "")
 
 
-def _reported(run: Session, file: Path) -> Built:
+def reported(run: Session, file: Path) -> Built:
+    """What a build report says. Raises UsageError where it is none, PreflightError where it is another image's."""
     built = builds.parse(str(file), files.read("--image", file))
     builds.demand(str(file), built, run.profile)
     return built

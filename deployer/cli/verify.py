@@ -1,13 +1,15 @@
 """`deploy verify`."""
 
 import os
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deployer import cluster, evidence, release, rollout, storage
-from deployer.cli import options
+from deployer.cli import jobs, options
+from deployer.cli.jobs import Reports
 from deployer.cli.session import answering, echo, limit, teller
 from deployer.cli.streams import answer, hide
 from deployer.errors import DeployError, ExitCode, UsageError
@@ -48,11 +50,12 @@ def verify(
         Path | None, typer.Option("--kubeconfig", help="[default: KUBECONFIG, or ~/.kube/config]", show_default=False)
     ] = None,
     timeout: options.Timeout = "5m",
+    junit: options.Junit = None,
     output: options.Format = options.Output.TEXT,
 ) -> int:
     """Judge any rollout, and explain it when it fails: a `kubectl rollout status` that stops when there is no hope."""
-    mask = Mask()
-    with answering("verify", None, output), teller(mask, output, verbose=False) as screen:
+    mask, reports, began = Mask(), Reports(junit=junit), time.monotonic()
+    with answering("verify", None, output, reports), teller(mask, output, verbose=False) as screen:
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
@@ -70,6 +73,7 @@ def verify(
         if found.diagnosis:
             screen.tell(Diagnosed(found.diagnosis))
     code = CODES[found.verdict]
+    jobs.verified(found, code, time.monotonic() - began, mask, reports)
     if output is options.Output.JSON:
         answer(document.verify(found, code), mask)
     else:

@@ -29,19 +29,29 @@ PAGE = 500
 RENEW_SPACING = 30.0  # a plugin that opens a browser must not run for every refused request
 
 
-def connect(kubeconfig: Path, context: str, *, read_timeout: float = READ_TIMEOUT) -> "Cluster":
+def connect(
+    kubeconfig: Path, context: str, *, read_timeout: float = READ_TIMEOUT, connect_timeout: float = CONNECT_TIMEOUT
+) -> "Cluster":
     """Read the credentials of a context; PreflightError when there are none. Says nothing to the server yet."""
-    return Cluster(kubeconfig, context, read_timeout=read_timeout)
+    return Cluster(kubeconfig, context, read_timeout=read_timeout, connect_timeout=connect_timeout)
 
 
 class Cluster:
     """One API server, seen with the credentials of one context."""
 
-    def __init__(self, kubeconfig: Path, context: str, *, read_timeout: float = READ_TIMEOUT) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        context: str,
+        *,
+        read_timeout: float = READ_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
         self.context = context
         self.requests = 0
         self._kubeconfig = kubeconfig
         self._read_timeout = read_timeout
+        self._connect_timeout = connect_timeout
         self._lock = threading.Lock()
         self._clock = ServerClock()
         self._session = Session(kubeconfig, context)
@@ -107,6 +117,10 @@ class Cluster:
         """Server-side apply: what we say wins, what others own stays. `dry_run` only says what would become."""
         query = {"fieldManager": manager, "force": "true", "dryRun": "All" if dry_run else None}
         return self._json("patch", "PATCH", path, query, body, "application/apply-patch+yaml")
+
+    def merge(self, path: str, body: Mapping[str, Any]) -> Json:
+        """A JSON merge patch: null takes a field away. With a resourceVersion, Conflict where that changed."""
+        return self._json("patch", "PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/merge-patch+json")
 
     def create(self, path: str, body: Mapping[str, Any]) -> Json:
         """Create an object in a collection; Conflict when it exists."""
@@ -221,7 +235,7 @@ class Cluster:
                 f"{session.server}{path}?{words}" if words else f"{session.server}{path}",
                 body=None if body is None else json.dumps(body).encode(),
                 headers=headers | session.authorization(),
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=read),
+                timeout=urllib3.Timeout(connect=self._connect_timeout, read=read),
                 retries=False,
                 preload_content=verb != "watch",
             )

@@ -40,13 +40,25 @@ class ClusterError(DeployError):
 
 
 class Unreachable(ClusterError):
-    """The API gave no sensible answer; asking again may help. `retry_after`: the seconds it asked us to wait."""
+    """The API gave no sensible answer; asking again may help. `retry_after`: the seconds it asked us to wait.
+
+    `away`: there is nobody at all, or no way there.
+    """
 
     exit_code = ExitCode.INDETERMINATE
 
-    def __init__(self, message: str, *, status: int = 0, hint: str | None = None, retry_after: float = 0.0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        hint: str | None = None,
+        retry_after: float = 0.0,
+        away: bool = False,
+    ) -> None:
         super().__init__(message, status=status, hint=hint)
         self.retry_after = retry_after
+        self.away = away
 
 
 class Unauthorized(ClusterError):
@@ -122,7 +134,8 @@ def unanswered(error: Exception, server: str) -> Unreachable:
             reason = "its answer is not JSON"
         case _:
             reason = str(error) or type(error).__name__
-    return Unreachable(f"the API server {server} does not answer: {reason}", hint=hint)
+    away = not isinstance(error, SSLError | ssl.SSLError | json.JSONDecodeError)
+    return Unreachable(f"the API server {server} does not answer: {reason}", hint=hint, away=away)
 
 
 def _message(body: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from deployer.model import Command, Image, Record, Target
 from deployer.plan.facts import Facts
 from deployer.plan.steps import PAUSES, Pin, Plan, Run, Step
 from deployer.profile import Profile
+from deployer.profile.schema import ImageSettings
 
 FORMAT = "deploy/build/v1"
 
@@ -65,27 +66,74 @@ def build(
 
 
 def steps(profile: Profile, facts: Facts, project: Path, login: Command | None) -> tuple[Step, ...]:
-    """Log in, build, push, and ask for the digest."""
+    """Log in, build, push, and ask for the digest. A builder of buildx builds and pushes at once."""
     program, settings, image = profile.tools.docker, profile.image, facts.image
     arguments = {**settings.build_args, "VERSION": image.tag}
     if facts.source:
         arguments["REVISION"] = facts.source.sha
-    made = docker.build(
-        program,
-        image,
-        context=project / settings.context,
-        dockerfile=project / settings.dockerfile if settings.dockerfile else None,
-        arguments=arguments,
-    )
+    context = project / settings.context
+    dockerfile = project / settings.dockerfile if settings.dockerfile else None
     known = (
         (Step("build", Run(login, "docker could not log in to the registry", ExitCode.BUILD, PAUSES)),) if login else ()
     )
+    if settings.beyond_docker:
+        kept = cache(profile)
+        made = docker.build_and_push(
+            program,
+            image,
+            context=context,
+            dockerfile=dockerfile,
+            arguments=arguments,
+            builder=settings.builder,
+            platforms=settings.platforms,
+            cache=kept or None,
+            provenance=settings.provenance,
+            sbom=settings.sbom,
+        )
+        failure = "the image could not be built and pushed"
+        both = Run(made, failure, ExitCode.BUILD, PAUSES, "registry", pushes=image, cache=kept)
+        return (*known, Step("build", both), Step("push", Pin(image)))
+    made = docker.build(program, image, context=context, dockerfile=dockerfile, arguments=arguments)
+    push = docker.push(program, image)
     return (
         *known,
-        Step("build", Run(made, "the image could not be built", ExitCode.BUILD)),
-        Step("push", Run(docker.push(program, image), "the image could not be pushed", ExitCode.BUILD, PAUSES)),
+        Step("build", Run(made, "the image could not be built", ExitCode.BUILD, PAUSES, "registry")),
+        Step("push", Run(push, "the image could not be pushed", ExitCode.BUILD, PAUSES, pushes=image)),
         Step("push", Pin(image)),
     )
+
+
+def cache(profile: Profile) -> str:
+    """The name of the layers' cache, registry/repository:tag; empty where there is none."""
+    name = profile.image.cache
+    return f"{profile.registry.url}/{name}{'' if ':' in name else ':cache'}" if name else ""
+
+
+def beyond(settings: ImageSettings) -> str:
+    """The settings that docker's own builder cannot follow, as the profile writes them."""
+    return ", ".join(
+        f"image.{key}"
+        for key, asked in (
+            ("platforms", settings.platforms),
+            ("cache", settings.cache),
+            ("provenance", settings.provenance != "false"),
+            ("sbom", settings.sbom),
+            ("builder", settings.builder),
+        )
+        if asked
+    )
+
+
+def create(builder: str | None) -> str:
+    """The way to a builder that can."""
+    name = builder if builder and builder != "default" else "deploy"
+    named = "" if name == builder else f", and name it in the profile: image.builder: {name}"
+    return f"make one: docker buildx create --name {name} --driver docker-container{named}"
+
+
+def lacking(wanted: Sequence[str], there: Collection[str]) -> tuple[str, ...]:
+    """The platforms that an image is wanted for and not there for. `linux/arm64/v8` is a `linux/arm64`."""
+    return tuple(one for one in wanted if not any(f"{has}/".startswith(f"{one}/") for has in there))
 
 
 def unbuilt(image: Image) -> str:

@@ -100,7 +100,7 @@ def promote(made: Plan, promotion: Promotion, program: str, logins: Sequence[Com
         login_failed = "docker could not log in to the registry"
         steps = (
             *(Step("copy", Run(one, login_failed, ExitCode.BUILD, PAUSES)) for one in logins),
-            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD, PAUSES)),
+            Step("copy", Run(copy, "the image could not be copied", ExitCode.BUILD, PAUSES, pushes=target)),
             Step("copy", Pin(target)),
         )
         notes = (origin, f"copied to {target.tagged}", *(note for note in made.notes if note != unbuilt(target)))
@@ -128,7 +128,7 @@ def _healthy(found: Standing) -> Revision:
             f"{where} is a rollback{_undone(earlier)}",
             hint=f"deploy a good version to {found.environment} first; `deploy up` needs --force where it runs already",
         )
-    if newest.status != "deployed":
+    if newest.status not in ("deployed", "committed"):  # what is only committed has no verdict
         raise PreflightError(f"{where} is not deployed: helm calls it {newest.status}", hint=_again(found))
     match newest.verdict:
         case "healthy":

@@ -7,7 +7,7 @@ from deployer.errors import PreflightError
 from deployer.model import Job, Record, Revision, Target
 from deployer.plan import repair
 from deployer.plan.facts import current
-from deployer.plan.steps import Plan, Rollback, Step, Verify
+from deployer.plan.steps import Plan, Revert, Rollback, Step, Sync, Verify
 
 
 def good(revision: Revision) -> bool:
@@ -22,9 +22,15 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
     return next(filter(good, reversed(history)), None)
 
 
-def steps(revision: int) -> tuple[Step, ...]:
-    """Put a revision back and watch it to healthy."""
-    return (Step("rollback", Rollback(revision)), Step("rollback", Verify("deleted")))
+def steps(revision: Revision) -> tuple[Step, ...]:
+    """Put a revision back, in the way it came, and watch it to healthy."""
+    if revision.commit:
+        return (
+            Step("revert", Revert(revision.number, revision.commit)),
+            Step("sync", Sync("ended")),
+            Step("rollout", Verify()),
+        )
+    return (Step("rollback", Rollback(revision.number)), Step("rollback", Verify("deleted")))
 
 
 def rollback(
@@ -52,7 +58,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=(*mending, *steps(chosen.number)),
+        steps=(*mending, *steps(chosen)),
         previous=deployed.number,
         record=again(chosen, job),
         notes=tuple(_notes(deployed, chosen, history, to)),
@@ -101,7 +107,7 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
     chosen = next((revision for revision in history if revision.number == to), None)
     if chosen is None:
         kept = ", ".join(str(revision.number) for revision in history)
-        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that helm keeps: {kept}")
+        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that are kept: {kept}")
     if force:
         return chosen
     if not good(chosen):
@@ -134,4 +140,6 @@ def _left(deployed: Revision, history: tuple[Revision, ...]) -> Revision | None:
 
 def again(chosen: Revision, job: Job) -> Record:
     """The facts of what is put back, under the name of who puts it back."""
-    return replace(chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={})
+    return replace(
+        chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={}, commit=""
+    )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from deployer.errors import ExitCode
 from deployer.health.verdict import Judgement
+from deployer.metrics.judge import Guard
 from deployer.model import Command, Image, Record, Rendered, Target, Values
 from deployer.plan.difference import Difference
 
@@ -18,13 +19,16 @@ class Run:
     """Start a program and show its output. Exit code other than 0 ends the plan with `failure`.
 
     What is only a matter of time (a registry that is overloaded, a login that ran out) may be tried again: `pauses` are
-    the seconds before each further try.
+    the seconds before each further try. `again`: whatever failed, or only where a registry refuses for now.
     """
 
     command: Command
     failure: str  # what to say when it fails: "docker could not build the image"
     exit_code: ExitCode = ExitCode.FAILED
     pauses: tuple[float, ...] = ()
+    again: Literal["whatever", "registry"] = "whatever"
+    pushes: Image | None = None  # the registry is asked why, where it takes this image not
+    cache: str = ""  # registry/repository:tag that may fail without failing the build
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,35 @@ class Rollback:
 
 
 @dataclass(frozen=True)
+class Commit:
+    """Put chart, values and the image of the run into the configuration repository; nothing where they are there.
+
+    The values go without the secrets of encrypted files, which are committed as they are.
+    """
+
+    values: Values = field(repr=False)
+    proposal: str = ""  # the branch of a merge request, which ends the run there; empty: the branch of Argo CD
+
+
+@dataclass(frozen=True)
+class Revert:
+    """Make the configuration repository what it was at a commit, by a new one."""
+
+    revision: int
+    commit: str
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Ask Argo CD to look, and wait until it has applied the commit of the run, or says why it does not.
+
+    `running`: what becomes of a sync to an older commit that is at work.
+    """
+
+    running: Literal["awaited", "ended"] = "awaited"
+
+
+@dataclass(frozen=True)
 class Verify:
     """Watch the release's workloads until a verdict.
 
@@ -64,6 +97,14 @@ class Verify:
     """
 
     stuck: Literal["told", "deleted"] = "told"
+    healthy: Literal["recorded", "observed"] = "recorded"  # what comes of it then: the record waits for the metrics
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Watch metrics of the pods that are ready; a breach is a failed rollout."""
+
+    guards: tuple[Guard, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +121,7 @@ class Uninstall:
     """`helm uninstall`: the release, its history and our record go."""
 
 
-Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify
+Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Commit | Revert | Sync | Uninstall | Verify | Observe
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import re
 from typing import Literal
 
 from deployer.errors import PreflightError, UsageError
+from deployer.model import Job
 from deployer.plan.facts import Source
 
 SHORT = 12
@@ -13,9 +14,10 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+].*)?")
 
 
-def tag(strategy: Literal["branch", "commit", "version"], source: Source | None, given: str | None) -> str:
+def tag(strategy: Literal["branch", "commit", "version"], source: Source | None, given: str | None, job: Job) -> str:
     """The tag: the one given, else by the profile's strategy; a tree with changes gets its content's hash.
 
+    A CI job has HEAD on no branch, and not all tags: there its platform says which branch or tag it runs for.
     Raises UsageError for a tag that no registry takes, PreflightError where git cannot name the tree.
     """
     if given is not None:
@@ -34,10 +36,13 @@ def tag(strategy: Literal["branch", "commit", "version"], source: Source | None,
         case "commit":
             return source.sha[:SHORT] + dirty
         case "branch":
-            branch = re.sub(r"[^A-Za-z0-9_.]+", "-", source.branch or "detached").strip("-.") or "branch"
+            branch = (
+                re.sub(r"[^A-Za-z0-9_.]+", "-", source.branch or job.branch or job.tag or "detached").strip("-.")
+                or "branch"
+            )
             return f"{branch[:90]}-{source.sha[:SHORT]}{dirty}"
         case "version":
-            version = next((tag for tag in source.tags if _VERSION.fullmatch(tag)), None)
+            version = next((tag for tag in (*source.tags, job.tag) if _VERSION.fullmatch(tag)), None)
             if version is None:
                 raise PreflightError(
                     f"HEAD ({source.sha[:SHORT]}) has no version tag, and this environment deploys versions",

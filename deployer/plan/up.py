@@ -1,12 +1,12 @@
 """`deploy up`: from a commit to a judged release."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from deployer.model import Command, Record, Target, Values
-from deployer.plan import build, repair, rollback
+from deployer.model import Command, Record, Revision, Target, Values
+from deployer.plan import build, gitops, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Plan, PullSecret, Step, Upgrade, Verify
+from deployer.plan.steps import Commit, Observe, Plan, PullSecret, Step, Sync, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -32,13 +32,11 @@ def up(
         notes.append(build.unbuilt(image))
     else:
         steps += build.steps(profile, facts, project, login)
-    if profile.registry.pull_secret and login:
-        steps.append(Step("release", PullSecret(profile.registry.pull_secret)))
-    steps += [Step("release", Upgrade(values, facts.rendered)), Step("rollout", Verify())]
+    steps += _release(environment, profile, facts, values, login, deployed)
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
-        recovery = rollback.steps(good.number)
+        recovery = rollback.steps(good)
     return Plan(
         verb="up",
         environment=environment,
@@ -61,3 +59,28 @@ def up(
         restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
+
+
+def _release(
+    environment: str,
+    profile: Profile,
+    facts: Facts,
+    values: Values,
+    login: Command | None,
+    deployed: Revision | None,
+) -> Iterator[Step]:
+    match profile.delivery:
+        case "helm":
+            if profile.registry.pull_secret and login:
+                yield Step("release", PullSecret(profile.registry.pull_secret))
+            yield Step("release", Upgrade(values, facts.rendered))
+        case "argocd":
+            own = profile.argocd.push == "mergeRequest"
+            yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))
+            # A sync to what has failed may wait for ever for pods that never come.
+            yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
+    if watched := metrics.guards(profile):
+        yield Step("rollout", Verify(healthy="observed"))
+        yield Step("metrics", Observe(watched))
+    else:
+        yield Step("rollout", Verify())

@@ -17,10 +17,17 @@ RUN = ("registry", "repository", "tag", "digest")
 
 
 def effective(
-    profile: Profile, secrets: Mapping[str, str], assignments: Sequence[str], decrypted: Sequence[Layer] = ()
+    profile: Profile,
+    secrets: Mapping[str, str],
+    assignments: Sequence[str],
+    decrypted: Sequence[Layer] = (),
+    target: Sequence[Layer] = (),
 ) -> Values:
-    """The profile's values (base, environment, value files), then the layers over them, then each `--set`."""
-    return laid(profile.values, over(profile, secrets, decrypted), assigned(assignments))
+    """The profile's values (base, environment, value files), then the layers over them, then each `--set`.
+
+    `target`: what one target of many has in its own right, over all but `--set`.
+    """
+    return laid(profile.values, (*over(profile, secrets, decrypted), *target), assigned(assignments))
 
 
 def laid(below: Values, over: Sequence[Layer], assigned: Sequence[Layer]) -> Values:

@@ -11,14 +11,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from deployer.errors import UsageError
-from deployer.profile.schema import Profile
-from deployer.profile.sources import VALUES, Lack, Sources, dotted, environments, nearest, sources
+from deployer.profile.schema import Profile, Target
+from deployer.profile.sources import TARGETS, VALUES, Lack, Sources, dotted, environments, nearest, sources
 from deployer.values import layers as stack
 from deployer.values.document import Keys
 from deployer.values.layers import Layer
 
 RESERVED = "kube-"
 """Namespaces that begin so are Kubernetes' own."""
+
+PLACE = ("context", "namespace")
+"""What a target needs, of its own or from `target:`."""
 
 PRODUCTION = "prod"
 """The environment that is always protected."""
@@ -88,32 +91,122 @@ def _validated(
     data = stack.merged(found.layers)
     kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
     data = {key: value if key == VALUES else _without_nulls(value) for key, value in kept.items()}
+    data = _placed(data)
     try:
         return Profile.model_validate(data, context={"environments": others}), ()
     except ValidationError as error:
         return None, tuple(_explain(found, one) for one in error.errors() if tuple(one["loc"]) not in unknown)
 
 
+def _placed(data: dict[str, Any]) -> dict[str, Any]:
+    """Where each target says its context and its namespace, `target:` need not: it has those of the first."""
+    targets, target = data.get(TARGETS), data.get("target") or {}
+    if not (isinstance(targets, list) and targets and isinstance(targets[0], Mapping) and isinstance(target, Mapping)):
+        return data
+    first = {key: targets[0][key] for key in PLACE if key in targets[0]}
+    return {**data, "target": {**first, **target}}
+
+
 def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iterator[str]:
     """Where a profile may not lead, whatever the cluster says."""
     if profile is None:
         return
-    target, identity = profile.target, profile.target.identity
     if environment == PRODUCTION and profile.protected is False:
         yield f"{found.place(('protected',))}: `{PRODUCTION}` is always protected"
+    if not profile.targets:
+        yield from _led(found, environment, profile, profile.target, ("target",))
+    for index, one in enumerate(profile.targets):
+        yield from _led(found, environment, profile, one.over(profile.target), (TARGETS, index))
+    yield from _unlike(found, profile)
+    yield from _delivery(found, profile)
+
+
+def _led(found: Sources, environment: str, profile: Profile, target: Target, keys: Keys) -> Iterator[str]:
+    """Where one target may not lead."""
+    path, identity = dotted(keys), target.identity
     if (profile.protected or environment == PRODUCTION) and not (identity.uid or identity.ca_sha256):
         yield (
-            f"{found.place(('target', 'identity'))}: `{environment}` is protected, so target.identity must pin its "
-            f"cluster by uid or caSha256; `deploy config pin --env {environment}` writes them"
+            f"{found.place((*keys, 'identity'))}: `{environment}` is protected, so {path}.identity must pin its "
+            f"cluster by uid or caSha256"
+            + (f"; `deploy config pin --env {environment}` writes them" if not profile.targets else "")
         )
-    place = found.place(("target", "namespace"))
+    place = found.place((*keys, "namespace"))
     if target.namespace.startswith(RESERVED):
-        yield f"{place}: target.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
+        yield f"{place}: {path}.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
     if target.namespace == "default" and not target.allow_default_namespace:
         yield (
-            f"{place}: target.namespace is `default`, where everything lands that names no namespace; "
+            f"{place}: {path}.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"
         )
+
+
+def _delivery(found: Sources, profile: Profile) -> Iterator[str]:
+    """What does not go with the way the release is delivered."""
+    settings = profile.argocd
+    match profile.delivery:
+        case "helm":
+            owner = stack.owner(found.layers, ("argocd",)) if "argocd" in profile.model_fields_set else None
+            if owner and owner.name == stack.ENVIRONMENT:  # the base may say it for others
+                yield f"{found.place(('argocd',))}: argocd is only for `delivery: argocd`, and this one is by helm"
+        case "argocd":
+            if not settings.repository:
+                yield (
+                    f"{found.place(('delivery',))}: delivery is argocd, and argocd.repository is missing: the URL of "
+                    "the repository that Argo CD deploys from"
+                )
+            if profile.targets:
+                yield (
+                    f"{found.place((TARGETS,))}: targets go by helm, wave after wave; with delivery: argocd an "
+                    "ApplicationSet brings what is committed to many clusters"
+                )
+            for key, other in (("username", "password"), ("password", "username")):
+                if getattr(settings, f"{key}_variable") and not getattr(settings, f"{other}_variable"):
+                    yield (
+                        f"{found.place(('argocd', f'{key}Variable'))}: argocd.{key}Variable goes with "
+                        f"argocd.{other}Variable, which is missing"
+                    )
+            for path in profile.secrets:
+                yield (
+                    f"{found.place(('secrets', path))}: the secret {path} is a variable's, and would stand in git for "
+                    "all to read; with delivery: argocd keep it in a file of sops, or in a Secret of the cluster"
+                )
+
+
+def _unlike(found: Sources, profile: Profile) -> Iterator[str]:
+    """Targets that cannot be told apart, lead nowhere, or are in no wave that names them."""
+    shared = stack.merged(found.layers).get("target") or {}
+    names: dict[str, int] = {}
+    places: dict[tuple[str, str, str], int] = {}
+    for index, one in enumerate(profile.targets):
+        for key in PLACE:
+            if getattr(one, key) is None and key not in shared:
+                place = found.place((TARGETS, index))
+                yield f"{place}: target `{one.name}` has no {key}, and there is no target.{key} for all"
+        if names.setdefault(one.name, index) != index:
+            yield f"{found.place((TARGETS, index, 'name'))}: there are two targets `{one.name}`"
+        there = one.over(profile.target)
+        first = places.setdefault((there.kubeconfig, there.context, there.namespace), index)
+        if first != index:
+            yield (
+                f"{found.place((TARGETS, index))}: target `{one.name}` is where `{profile.targets[first].name}` is: "
+                f"namespace {there.namespace} of context {there.context}"
+            )
+    waves: dict[str, int] = {}
+    for index, wave in enumerate(profile.fleet.waves):
+        at = ("fleet", "waves", index)
+        if waves.setdefault(wave.name, index) != index:
+            yield f"{found.place((*at, 'name'))}: there are two waves `{wave.name}`"
+        if isinstance(wave.select, dict) and profile.targets:
+            for key, value in wave.select.items():
+                known = tuple(dict.fromkeys(one.labels[key] for one in profile.targets if key in one.labels))
+                keys = tuple(dict.fromkeys(name for one in profile.targets for name in one.labels))
+                if not known:
+                    yield f"{found.place((*at, 'select', key))}: no target has the label `{key}`{nearest(key, keys)}"
+                elif value not in known:
+                    yield (
+                        f"{found.place((*at, 'select', key))}: no target has the label {key}={value}"
+                        f"{nearest(value, known)}"
+                    )
 
 
 def _defaults(section: type[BaseModel]) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 import difflib
 import math
 import re
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -24,6 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
 from deployer.health.limits import Limits
+from deployer.metrics.query import PLACEHOLDERS, READY_MADE, unknown
 
 _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
 
@@ -45,6 +48,22 @@ def fingerprint(value: Any) -> Any:
     return value.lower().removeprefix("sha256:").replace(":", "") if isinstance(value, str) else value
 
 
+def platform(text: str) -> str:
+    """`linux/amd64`, or with a variant `linux/arm/v7`. Raises ValueError for another spelling of one, or for none."""
+    usual = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm/v7", "i386": "386"}
+    system, _, machine = text.partition("/")
+    meant = f"{system or 'linux'}/{usual[machine]}" if machine in usual else ""
+    if text in {*usual, *usual.values()}:
+        meant = f"linux/{usual.get(text, text)}"
+    if meant:
+        raise ValueError(f"`{text}` is not how a platform is written; did you mean `{meant}`?")
+    if not _PLATFORM.fullmatch(text):
+        raise ValueError(f"`{text}` is no platform; write linux/amd64, linux/arm64, linux/arm/v7")
+    return text
+
+
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?")
+
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
@@ -52,6 +71,15 @@ Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pat
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
+Platform = Annotated[str, AfterValidator(lambda text: platform(text))]
+CacheName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")
+]
+Provenance = Annotated[
+    Literal["false", "min", "max"],
+    BeforeValidator(lambda value: "false" if value is False else value),
+    WithJsonSchema({"enum": [False, "min", "max"]}),
+]
 
 
 class _Section(BaseModel):
@@ -95,6 +123,20 @@ class ImageSettings(_Section):
         "commit", description="branch: BRANCH-SHA; commit: SHA; version: the git tag of HEAD"
     )
     build_args: dict[str, str] = Field(default_factory=dict, description="build arguments; never a secret")
+    builder: str | None = Field(None, min_length=1, description="builder of buildx that builds and pushes")
+    platforms: tuple[Platform, ...] = Field((), description="platforms of the image, linux/amd64; none: the builder's")
+    cache: CacheName | None = Field(
+        None, description="repository[:tag] in the registry that keeps the layers for the next builder; tag: cache"
+    )
+    provenance: Provenance = Field("false", description="false, min, max: attest to how the image was built")
+    sbom: bool | Annotated[str, Field(min_length=1)] = Field(
+        False, description="attest to what is in the image: true, or the image of the generator"
+    )
+
+    @property
+    def beyond_docker(self) -> bool:
+        """Whether it takes a builder: the docker driver has one platform, no attestations and no cache elsewhere."""
+        return bool(self.builder or self.platforms or self.cache or self.provenance != "false" or self.sbom)
 
 
 class Release(_Section):
@@ -103,7 +145,7 @@ class Release(_Section):
     name: ReleaseName = Field(description="name of the release")
     chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
     timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
-    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+    history_max: int = Field(10, ge=2, description="revisions that are kept")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))
@@ -190,6 +232,33 @@ def zone(value: str) -> str:
     return value
 
 
+def budget(value: Any) -> Any:
+    """A number of targets, or a share such as `10%`, as a number from 0 to 1. Raises ValueError where it is neither."""
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)) and float(match[1]) <= 100:
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("a number of targets or a share of them is expected: 2 or 10%")
+    return value
+
+
+def selection(value: Any) -> Any:
+    """Labels as a map, a share of the targets such as `10%`, or their number. Raises ValueError elsewhere."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            if not isinstance(one, str):
+                raise ValueError(f"label `{name}` is `{one}`; labels are text: write it in quotes")
+        if not value:
+            raise ValueError("a label is expected: {region: eu}")
+        return dict(value)
+    try:
+        found = budget(value)
+    except ValueError:
+        found = 0
+    if not found:
+        raise ValueError("labels, a share or a number of targets is expected: {region: eu}, 10% or 3")
+    return found
+
+
 _REGEX = re.compile(r"^\^|\$$|[\\(|]|(^|[/-])\.\*")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
@@ -197,6 +266,24 @@ _LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "stri
 
 Share = Annotated[
     float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
+]
+Budget = Annotated[
+    int | float,
+    BeforeValidator(budget),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "%$"}]}),
+]
+Selection = Annotated[
+    dict[str, str] | int | float,
+    BeforeValidator(selection),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "%$"},
+            ]
+        }
+    ),
 ]
 Globs = Annotated[tuple[Annotated[str, AfterValidator(glob)], ...], BeforeValidator(several), WithJsonSchema(_LIST)]
 Names = Annotated[tuple[str, ...], BeforeValidator(several), WithJsonSchema(_LIST)]
@@ -283,6 +370,117 @@ class Lock(_Section):
     )
 
 
+class ArgoCD(_Section):
+    """Where Argo CD takes the release from, and the Application that does; only for `delivery: argocd`."""
+
+    application: DnsLabel | None = Field(None, description="name of the Application; by default RELEASE-ENVIRONMENT")
+    namespace: DnsLabel = Field("argocd", description="namespace of the Application")
+    context: str | None = Field(None, description="context of Argo CD's own cluster; by default target.context")
+    repository: str | None = Field(None, description="URL of the configuration repository, without a password")
+    branch: str = Field("main", min_length=1, description="branch that the Application follows")
+    path: str | None = Field(None, description="folder in it that is this release's; by default RELEASE/ENVIRONMENT")
+    username_variable: Variable | None = Field(None, description="variable that holds the user of the repository")
+    password_variable: Variable | None = Field(None, description="variable that holds its password or token")
+    push: Literal["branch", "mergeRequest"] = Field(
+        "branch", description="branch: commit to it; mergeRequest: to a branch of its own, for people to merge"
+    )
+
+
+class MetricGuard(_Section):
+    """A metric that is watched after a rollout, and what it may be."""
+
+    name: str = Field(min_length=1, description="errorRatio, latencyP99, or a name of your own with a query")
+    query: str | None = Field(None, description="PromQL with placeholders such as $pods; not for ready-made ones")
+    max: float | None = Field(None, description="the largest value that is allowed")
+    min: float | None = Field(None, description="the smallest value that is allowed")
+    max_ratio_to_previous: float | None = Field(None, gt=0, description="at most so many times the previous value")
+    min_ratio_to_previous: float | None = Field(None, gt=0, description="at least so many times the previous value")
+    margin: float | None = Field(None, ge=0, description="by how much more than that it may differ")
+    window: Duration | None = Field(None, description="what $window stands for; metrics.window by default")
+    interval: Duration | None = Field(None, description="time between looks; metrics.interval by default")
+    fail_after: int | None = Field(None, ge=1, description="breaches in a row that fail; metrics.failAfter by default")
+    min_requests: int | None = Field(None, ge=0, description="of a ready-made guard: fewer in the window are no data")
+    no_data: Literal["ignore", "fail"] | None = Field(None, description="metrics.noData by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _judging(self) -> "MetricGuard":
+        if self.name in READY_MADE:
+            if self.query is not None:
+                raise ValueError(f"`{self.name}` is ready-made; a query of your own needs another name")
+            return self
+        if self.query is None:
+            raise ValueError(
+                f"`{self.name}` needs a query{_near(self.name, READY_MADE)}; ready-made are {', '.join(READY_MADE)}"
+            )
+        for name in unknown(self.query):
+            raise ValueError(
+                f"the query of `{self.name}` has ${name}, which stands for nothing{_near(name, PLACEHOLDERS)}; "
+                "a dollar sign is written $$"
+            )
+        bounds = (self.max, self.min, self.max_ratio_to_previous, self.min_ratio_to_previous)
+        if all(bound is None for bound in bounds):
+            raise ValueError(f"`{self.name}` has no bound: give it max, min, maxRatioToPrevious or minRatioToPrevious")
+        if self.min_requests is not None:
+            raise ValueError(f"minRequests is for ready-made guards; say it in the query of `{self.name}`")
+        return self
+
+
+class Metrics(_Section):
+    """Metrics that are watched after the pods are ready; a breach is a failed rollout."""
+
+    url: str | None = Field(None, description="Prometheus, or what speaks its API; without it nothing is watched")
+    bearer_token_variable: Variable | None = Field(None, description="variable of the job or .env that holds a token")
+    username_variable: Variable | None = Field(None, description="variable that holds the user of a login")
+    password_variable: Variable | None = Field(None, description="variable that holds the password of a login")
+    headers: dict[str, Variable] = Field(default_factory=dict, description="header: variable that holds its value")
+    timeout: Duration = Field(10, description="longest time for one question")
+    duration: Duration = Field(120, description="how long the guards are watched")
+    window: Duration = Field(60, description="what $window stands for: twice the scrape interval or more")
+    interval: Duration = Field(10, description="time between looks: the scrape interval or more")
+    fail_after: int = Field(3, ge=1, description="breaches in a row that fail the rollout")
+    no_data: Literal["ignore", "fail"] = Field("ignore", description="whether no data for a window is a breach")
+    unreachable: Literal["warn", "indeterminate"] = Field(
+        "warn", description="what becomes of a rollout whose metrics cannot be asked; it is never rolled back"
+    )
+    guards: tuple[MetricGuard, ...] = Field(
+        (), description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("a URL is expected, such as https://prometheus.example.com")
+        if parts.password or parts.username:
+            raise ValueError("a login does not belong into the URL: name its variables, usernameVariable and so on")
+        return url
+
+    @model_validator(mode="after")
+    def _once(self) -> "Metrics":
+        names = [one.name for one in self.guards]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"there are two guards of the name `{twice}`")
+        if (self.username_variable is None) != (self.password_variable is None):
+            raise ValueError("usernameVariable and passwordVariable belong together")
+        if self.bearer_token_variable and self.username_variable:
+            raise ValueError("bearerTokenVariable and usernameVariable are two logins, and one is used")
+        return self
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
 class Tools(_Section):
     """The programs to run."""
 
@@ -291,19 +489,72 @@ class Tools(_Section):
     sops: str = Field("sops", description="sops 3.9 or later: a name on PATH, or a path")
 
 
+class FleetTarget(_Section):
+    """One of many places where the release lives; what it does not say is the profile's."""
+
+    name: DnsLabel = Field(description="what reports and --target call it")
+    labels: dict[str, str] = Field(default_factory=dict, description="what waves and --select choose by")
+    kubeconfig: str | None = Field(None, description="in place of target.kubeconfig")
+    context: str | None = Field(None, description="in place of target.context")
+    namespace: DnsLabel | None = Field(None, description="in place of target.namespace")
+    identity: Identity | None = Field(None, description="in place of target.identity")
+    values: dict[str, Any] = Field(default_factory=dict, description="Helm values over all but --set")
+
+    def over(self, target: Target) -> Target:
+        """Where it is."""
+        own = {key: getattr(self, key) for key in ("kubeconfig", "context", "namespace", "identity")}
+        return target.model_copy(update={key: value for key, value in own.items() if value is not None})
+
+
+class FleetWave(_Section):
+    """Targets that are deployed before others."""
+
+    name: DnsLabel = Field(description="what reports call it")
+    select: Selection = Field(description="labels, a share of all targets (10%), or their number")
+    pause: Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False)] = Field(
+        0, description="how long to wait after it, before the next one"
+    )
+    gate: Literal["budget", "healthy", "ask"] = Field(
+        "budget", description="what the next wave needs: the budget is not used up; no failure; a person says yes"
+    )
+    failure_budget: Budget | None = Field(None, description="failures that are tolerated in this wave: 2 or 10%")
+
+
+class Fleet(_Section):
+    """How an environment of many targets is deployed."""
+
+    concurrency: int = Field(8, ge=1, le=64, description="targets, and so helm programs, at work at once")
+    waves: tuple[FleetWave, ...] = Field((), description="which targets come first; the rest is the last wave")
+    failure_budget: Budget = Field(0, description="failures that are tolerated in all: 2 or 10%")
+    retries: int = Field(1, ge=0, le=10, description="further tries of a target that failed, after the others")
+    offline: Literal["skip", "fail"] = Field(
+        "skip", description="what a target is whose API does not answer: left out, or a failure"
+    )
+    connect_timeout: Duration = Field(5, description="how long a target's API may take to answer, before it is offline")
+
+
 class Profile(_Section):
     """One environment, all layers merged and filled in."""
 
     target: Target
+    targets: tuple[FleetTarget, ...] = Field(
+        (), description="many places instead of one, here or in environments/<env>.targets.yaml; see docs/fleet.md"
+    )
+    fleet: Fleet = Field(Fleet())
     protected: bool | None = Field(
         None, description="target.identity must pin the cluster by uid or caSha256; always so in `prod`"
     )
     registry: Registry
     image: ImageSettings
     release: Release
+    delivery: Literal["helm", "argocd"] = Field(
+        "helm", description="helm: released from here; argocd: committed to a repository, and released by Argo CD"
+    )
+    argocd: ArgoCD = Field(ArgoCD())
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
+    metrics: Metrics = Field(Metrics())
     lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(

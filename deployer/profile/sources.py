@@ -1,7 +1,7 @@
 """The files of an environment as layers: base, environment, value files; references filled in, nothing judged yet."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ FOLDER = "environments"
 BASE = "base"
 VALUES = "values"
 """The section of the profile that a value file lies in."""
+
+TARGETS = "targets"
+"""The one key of environments/<env>.targets.yaml."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def sources(project: Path, environment: str, variables: Mapping[str, str]) -> So
         for layer, name in ((stack.BASE, BASE), (stack.ENVIRONMENT, environment))
         if (project / (path := Path(FOLDER) / f"{name}.yaml")).exists()
     )
+    profiles = (*profiles, *_targets(project, environment, profiles))
     found = _filled(profiles, variables)
     return _filled((*profiles, *_value_files(project, found)), variables)
 
@@ -120,6 +124,27 @@ def _filled(files: tuple[File, ...], variables: Mapping[str, str]) -> Sources:
         if stack.counts(layers, index, keys := (*file.section, *one.keys))
     )
     return Sources(files, layers, lacks)
+
+
+def _targets(project: Path, environment: str, profiles: Sequence[File]) -> Iterator[File]:
+    """The file of an environment's targets, where it has one."""
+    path = Path(FOLDER) / f"{environment}.{TARGETS}.yaml"
+    if not (project / path).exists():
+        return
+    found = _read(project, path)
+    for key in found.data:
+        if key != TARGETS:
+            raise UsageError(
+                f"{path}:{found.line((key,))}: unknown key `{key}`{nearest(key, (TARGETS,))}",
+                hint=f"this file holds `{TARGETS}:` alone; everything else is in {FOLDER}/{environment}.yaml",
+            )
+    for one in profiles:
+        if TARGETS in one.document.data:
+            raise UsageError(
+                f"{one.document.path}:{one.document.line((TARGETS,))}: {path} has the targets",
+                hint="keep them in one of the two",
+            )
+    yield File(stack.ENVIRONMENT, (), found)
 
 
 def _value_files(project: Path, profile: Sources) -> Iterator[File]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from deployer.errors import DeployError
+from deployer.fleet import Rolled
+from deployer.plan.fleet import Outcome
 from deployer.result import Result
 
 
@@ -14,6 +16,16 @@ def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
     title = _title(result.plan.verb, result.plan.environment)
     yield f"::error title={title}::{_escaped(chr(10).join(said))}"
     yield from (f"::warning title={title}::{_escaped(warning)}" for warning in result.warnings)
+
+
+def many(found: Rolled, environ: Mapping[str, str]) -> Iterator[str]:
+    """The same for many targets: one for each that failed."""
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for one in found.ended:
+        if one.outcome is Outcome.FAILED:
+            title = _title(found.fleet.verb, f"{found.fleet.environment} {one.target}")
+            yield f"::error title={title}::{_escaped(one.message)}"
 
 
 def refused(verb: str, environment: str | None, problem: DeployError, environ: Mapping[str, str]) -> Iterator[str]:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:  # a document is made of what a verb has imported already; all
     from pathlib import Path
 
     from deployer.errors import PreflightError
+    from deployer.fleet import Ended, Rolled
     from deployer.lock import Holder
-    from deployer.model import Revision
+    from deployer.model import Image, Revision
     from deployer.plan.figures import Figures
+    from deployer.plan.fleet import Fleet
     from deployer.plan.init import Service
     from deployer.plan.preview import Preview
     from deployer.plan.settings import Difference, Finding
@@ -54,13 +56,16 @@ def result(found: Result) -> dict[str, Any]:
             "revision": found.revision,
             "previous": plan.previous,
             "restored": found.restored,
+            "commit": found.commit,
+            "proposed": found.proposed,
         },
-        "image": {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None,
+        "image": _image(image),
         **_promotion(plan),
         **_build(found),
         "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
+        "metrics": [dataclasses.asdict(one) for one in found.metrics],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
         "overrides": dict(plan.record.overrides),
         "warnings": list(found.warnings),
@@ -86,6 +91,84 @@ def plan(made: Plan) -> dict[str, Any]:
         "overrides": dict(made.record.overrides),
         "notes": list(made.notes),
     }
+
+
+def fleet(found: Rolled) -> dict[str, Any]:
+    """A finished run on many targets, an entry each."""
+    from deployer.report import fleet as report
+
+    made = found.fleet
+    ended = {one.target: one for one in found.ended}
+    return {
+        "schema": SCHEMA,
+        "verb": made.verb,
+        "environment": made.environment,
+        "outcome": found.code.name.lower(),
+        "exitCode": int(found.code),
+        "message": report.message(found),
+        "hint": report.hint(found),
+        "changed": any(one.result is not None and one.result.changed for one in found.ended),
+        "seconds": round(found.seconds, 3),
+        "image": _image(found.image),
+        "stopped": found.stopped or None,
+        "counts": report.counts(found),
+        "targets": [_target(name, made.wave(name), ended.get(name)) for name in made.targets],
+    }
+
+
+def fleet_plan(made: Fleet, image: Image | None, notes: Sequence[str]) -> dict[str, Any]:
+    """What would be done on many targets."""
+    return {
+        "schema": SCHEMA,
+        "verb": made.verb,
+        "environment": made.environment,
+        "outcome": "planned",
+        "exitCode": int(ExitCode.OK),
+        "changed": False,
+        "image": _image(image),
+        "waves": [
+            {
+                "name": one.name,
+                "targets": list(one.targets),
+                "pause": one.pause,
+                "gate": one.gate,
+                "failureBudget": one.budget,
+            }
+            for one in made.waves
+        ],
+        "concurrency": made.concurrency,
+        "failureBudget": made.budget,
+        "retries": made.retries,
+        "offline": made.offline,
+        "notes": list(notes),
+    }
+
+
+def _target(name: str, wave: str, one: Ended | None) -> dict[str, Any]:
+    """One target of many; the keys of a single run are null where it was never begun."""
+    found, error = (one.result, one.error) if one else (None, None)
+    told = result(found) if found else {}
+    return {
+        "target": name,
+        "wave": wave,
+        "outcome": str(one.outcome) if one else "left",
+        "exitCode": int(one.code) if one else None,
+        "tries": one.tries if one else 0,
+        "seconds": round(one.seconds, 3) if one else 0.0,
+        "message": one.message if one else None,
+        "hint": told.get("hint") if found else error and error.hint,
+        "changed": bool(found and found.changed),
+        "release": told.get("release"),
+        "stages": told.get("stages", []),
+        "workloads": told.get("workloads", []),
+        "diagnosis": told.get("diagnosis"),
+        "warnings": told.get("warnings", []),
+        "detail": told.get("detail", list(error.detail) if error else []),
+    }
+
+
+def _image(image: Image | None) -> dict[str, Any] | None:
+    return {"reference": image.reference, "tag": image.tag, "digest": image.digest} if image else None
 
 
 def preview(
@@ -196,18 +279,25 @@ def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:
     }
 
 
-def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) -> dict[str, Any]:
-    """Every environment that was asked for."""
+def status(found: Sequence[tuple[str, str | None, Status | DeployError]], code: ExitCode) -> dict[str, Any]:
+    """Every environment that was asked for: name, target (of one that has many), what was found."""
     return {
         "schema": SCHEMA,
         "verb": "status",
         "outcome": code.name.lower(),
         "exitCode": int(code),
         "environments": [
-            {"environment": name, "error": one.message, "hint": one.hint, "detail": list(one.detail)}
+            {
+                "environment": name,
+                "target": target,
+                "error": one.message,
+                "hint": one.hint,
+                "detail": list(one.detail),
+            }
             if isinstance(one, DeployError)
             else {
                 "environment": one.environment,
+                "target": target,
                 "context": one.context,
                 "namespace": one.namespace,
                 "release": one.release,
@@ -219,8 +309,9 @@ def status(found: Sequence[tuple[str, Status | DeployError]], code: ExitCode) ->
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
                 "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
+                "application": dataclasses.asdict(one.application) if one.application else None,
             }
-            for name, one in found
+            for name, target, one in found
         ],
     }
 

@@ -6,6 +6,7 @@ The names in a dotenv report become variables of later jobs, so they are none th
 from collections.abc import Iterator, Mapping
 
 from deployer.errors import ExitCode
+from deployer.model import Image
 from deployer.result import Result
 
 
@@ -17,6 +18,16 @@ def facts(result: Result) -> Mapping[str, str]:
         "digest": (image.digest or "") if image else "",
         "revision": "" if revision is None else str(revision),
         "outcome": result.exit_code.name.lower(),
+    }
+
+
+def many(code: ExitCode, image: Image | None) -> Mapping[str, str]:
+    """The same of a run on many targets, each of which has a revision of its own."""
+    return {
+        "image": image.reference if image else "",
+        "digest": (image.digest or "") if image else "",
+        "revision": "",
+        "outcome": code.name.lower(),
     }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Literal, assert_never
 
 from deployer.health.verdict import Judgement
+from deployer.metrics.judge import Reading
 from deployer.report import diagnosis, words
 from deployer.report.folds import Fold
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Severity, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Measured, Notice, Progress, Severity, Started
 
 
 class Plain:
@@ -45,12 +46,14 @@ class Plain:
             else:
                 self._tell(event)
 
-    def _tell(self, event: Started | Progress | Notice | Finished | Diagnosed) -> None:
+    def _tell(self, event: Started | Progress | Measured | Notice | Finished | Diagnosed) -> None:
         match event:
             case Started(stage):
                 self._line(f"{stage} …")
             case Progress(judgement):
                 self._progress(judgement)
+            case Measured(reading, patience, _):
+                self._metric(reading, patience)
             case Notice(text, severity):
                 self._line(f"warning: {text}" if severity is Severity.WARNING else text)
             case Finished(stage, seconds, ok, note):
@@ -84,6 +87,13 @@ class Plain:
         if self._said.get(str(judgement.workload)) != text:
             self._said[str(judgement.workload)] = text
             self._line(text)
+
+    def _metric(self, reading: Reading, patience: int) -> None:
+        """A line where it begins, where a breach begins, goes on or is over, and where there is no answer."""
+        state = f"{reading.breaches} {reading.unanswered > 0} {reading.value is None}"
+        if self._said.get(f"metric {reading.name}") != state:
+            self._said[f"metric {reading.name}"] = state
+            self._line(words.metric(reading, patience))
 
     def _line(self, text: str) -> None:
         self._close()

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deployer.plan.steps import Abandon, Deed, Pin, Plan, PullSecret, Rollback, Run, Uninstall, Upgrade, Verify
+from deployer.metrics.judge import number
+from deployer.plan.steps import (
+    Abandon,
+    Commit,
+    Deed,
+    Observe,
+    Pin,
+    Plan,
+    PullSecret,
+    Revert,
+    Rollback,
+    Run,
+    Sync,
+    Uninstall,
+    Upgrade,
+    Verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +30,7 @@ if TYPE_CHECKING:
     from deployer.errors import DeployError
     from deployer.health.verdict import Judgement
     from deployer.lock import Holder
+    from deployer.metrics.judge import Reading
     from deployer.plan.difference import Difference
     from deployer.plan.drift import Drift
     from deployer.plan.init import Service
@@ -36,6 +53,17 @@ def judgement(found: Judgement) -> str:
     """A workload's state in one line, with the first suspect."""
     suspect = f" — {found.causes[0].object}: {found.causes[0].message}" if found.causes else ""
     return f"{found.workload}: {found.summary}{suspect}"
+
+
+def metric(reading: Reading, patience: int) -> str:
+    """`errorRatio: 0.052, may be at most 0.01 (2 of 3 breaches)`."""
+    if reading.unanswered:
+        return f"{reading.name}: {reading.trouble}"
+    if reading.value is None:
+        return f"{reading.name}: no data" + (f" ({reading.breaches} of {patience})" if reading.breaches else "")
+    breaches = f" ({reading.breaches} of {patience} breaches)" if reading.breaches else ""
+    whose = f" of {reading.series}" if reading.series else ""
+    return f"{reading.name}{whose}: {number(reading.value)}, may be {reading.bound}{breaches}"
 
 
 def error(problem: DeployError) -> Iterator[str]:
@@ -99,8 +127,17 @@ def deed(done: Deed, made: Plan) -> str:
             return f"release {made.image.reference if made.image else made.release} {before}"
         case Rollback(revision):
             return f"put revision {revision} back"
+        case Commit(_, proposal):
+            to = f"propose it as branch {proposal}" if proposal else "push it"
+            return f"commit {made.image.reference if made.image else made.release} and its values, and {to}"
+        case Revert(revision, commit):
+            return f"commit what revision {revision} was ({commit[:12]}), and push it"
+        case Sync():
+            return "ask Argo CD to look, and wait until it has applied that commit"
         case Verify():
             return "watch the rollout until it is judged"
+        case Observe(guards):
+            return f"watch the metrics {', '.join(one.name for one in guards)}"
 
 
 def drift(one: Drift) -> str:
@@ -227,6 +264,10 @@ def outcome(result: Result) -> Iterator[str]:
         yield f"  {line}"
     if result.image and result.exit_code == 0:
         yield f"image: {result.image.reference}"
+    if result.commit and result.exit_code == 0:
+        yield f"commit: {result.commit}"
+    if result.proposed:
+        yield f"next: merge {result.proposed}, then `deploy up --env {result.plan.environment}` judges what runs"
     if result.restored is not None:
         yield f"rolled back: revision {result.restored} serves again"
     for warning in result.warnings:

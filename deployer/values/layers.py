@@ -10,7 +10,7 @@ from deployer.values.interpolate import Filled, Variable
 from deployer.values.merge import merge
 
 CHART, BASE, ENVIRONMENT, FILE = "chart", "base", "environment", "value file"
-SOPS, SECRET, IMAGE, SET, DEFAULT = "sops", "secret variable", "image", "--set", "default"
+SOPS, SECRET, TARGET, IMAGE, SET, DEFAULT = "sops", "secret variable", "target", "image", "--set", "default"
 """The layers' names. Weakest first: default (of a setting) or chart (of a value), then as they stand here."""
 
 

@@ -28,7 +28,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_refusal_is_left_too(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "output").write_text("earlier=1\n")
     arguments = ["up", "--env", "dev", "-C", str(project), "--dotenv", str(project / "deploy.env")]
-    assert run([*arguments, "--tag", f"{SECRET} "]) in (2, 3)
+    report = project / "health.xml"
+    assert run([*arguments, "--tag", f"{SECRET} ", "--junit", str(report)]) in (2, 3)
+    assert SECRET not in report.read_text()
+    assert '<testsuite name="deploy up dev"' in report.read_text()
     assert run(["build", "--env", "nope", "-C", str(project)]) == 2
     told = capsys.readouterr().err
     assert "::error title=deploy build nope::" in told
@@ -60,12 +63,14 @@ def test_elsewhere_nothing_is_left(project: Path, monkeypatch: pytest.MonkeyPatc
     assert not (project / "output").exists()
 
 
-@pytest.mark.parametrize("option", ["--dotenv", "--out"])
+@pytest.mark.parametrize(
+    ("verb", "option"), [("build", "--dotenv"), ("build", "--out"), ("up", "--junit"), ("rollback", "--junit")]
+)
 def test_a_file_that_cannot_be_is_told_before_the_work(
-    project: Path, option: str, capsys: pytest.CaptureFixture[str]
+    project: Path, verb: str, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for file in (project / "none" / "file", project):
-        assert run(["build", "--env", "dev", "-C", str(project), option, str(file)]) == 2
+        assert run([verb, "--env", "dev", "-C", str(project), option, str(file)]) == 2
         told = capsys.readouterr().err
         assert f"error: {option} {file}: " in told
         assert "warning" not in told

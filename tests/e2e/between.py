@@ -40,7 +40,21 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Script = Callable[[Asked], Answer | None]
+@dataclass(frozen=True)
+class Broken:
+    """The connection breaks in the middle of the request's body."""
+
+    after: int  # bytes
+
+
+@dataclass(frozen=True)
+class Shortened:
+    """The lab's server gets the beginning of the request's body, and what it answers is passed back."""
+
+    after: int  # bytes
+
+
+Script = Callable[[Asked], "Answer | Broken | Shortened | None"]
 """What a request is answered; None: it is passed on."""
 
 
@@ -116,12 +130,17 @@ class _Passing(BaseHTTPRequestHandler):
         answer = None if self.server.away else self.server.script(asked)
         if self.server.away:
             self.close_connection = True
-        elif answer:
+        elif isinstance(answer, Answer):
             for _ in self._pieces():
                 pass
             self._say(answer)
+        elif isinstance(answer, Broken):
+            for _ in _beginning(self._pieces(), answer.after):
+                pass
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
         else:
-            self._ask()
+            self._ask(answer.after if answer else None)
 
     def _say(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -132,7 +151,7 @@ class _Passing(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body.encode())
 
-    def _ask(self) -> None:
+    def _ask(self, after: int | None) -> None:
         headers = {key: value for key, value in self.headers.items() if key.lower() not in ("connection", "expect")}
         if self.server.authorization:
             headers |= {"Authorization": self.server.authorization}
@@ -140,7 +159,13 @@ class _Passing(BaseHTTPRequestHandler):
         with contextlib.closing(far):
             chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
             given = chunked or "Content-Length" in self.headers
-            far.request(self.command, self.path, self._pieces() if given else None, headers, encode_chunked=chunked)
+            body = self._pieces() if given else None
+            if body and after is not None:
+                beginning = b"".join(_beginning(body, after))
+                body, chunked = iter((beginning,)), False
+                headers = {key: value for key, value in headers.items() if key.lower() != "transfer-encoding"}
+                headers["Content-Length"] = str(len(beginning))
+            far.request(self.command, self.path, body, headers, encode_chunked=chunked)
             answer = far.getresponse()
             self.send_response_only(answer.status)
             sized = answer.getheader("Content-Length") is not None or answer.status in (204, 304)
@@ -172,12 +197,20 @@ class _Passing(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _pass
 
 
-def times(number: int, answer: Answer, matters: Callable[[Asked], bool]) -> Script:
+def _beginning(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The first `size` bytes, all pieces read."""
+    for piece in pieces:
+        if size > 0:
+            yield piece[:size]
+        size -= len(piece)
+
+
+def times(number: int, answer: Answer | Broken | Shortened, matters: Callable[[Asked], bool]) -> Script:
     """Answer the first requests that matter so; then pass on."""
     left = [number]
     lock = threading.Lock()
 
-    def say(asked: Asked) -> Answer | None:
+    def say(asked: Asked) -> Answer | Broken | Shortened | None:
         if not matters(asked):
             return None
         with lock:

@@ -169,15 +169,17 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = Path(lock.name).with_suffix(".done")
         if not done.exists():
-            _build_faults(tmp_path_factory.mktemp("fault"))
+            build_image(FAULT, tmp_path_factory.mktemp("fault"), ("v1", "v2"))
             done.touch()
     return "fault"
 
 
-def _build_faults(folder: Path) -> None:
-    run("go", "build", "-C", FAULT, "-trimpath", "-o", folder / "fault", ".", env={**os.environ, "CGO_ENABLED": "0"})
+def build_image(source: Path, folder: Path, tags: tuple[str, ...]) -> None:
+    """Build a Go program of the tests and push it, in a repository of its name."""
+    program = source.name
+    run("go", "build", "-C", source, "-trimpath", "-o", folder / program, ".", env={**os.environ, "CGO_ENABLED": "0"})
     (folder / "Dockerfile").write_text(
-        f'FROM {os.environ["RUNTIME_IMAGE"]}\nCOPY fault /fault\nENTRYPOINT ["/fault"]\n'
+        f'FROM {os.environ["RUNTIME_IMAGE"]}\nCOPY {program} /{program}\nENTRYPOINT ["/{program}"]\n'
     )
     environ = {**os.environ, "DOCKER_CONFIG": str(folder / "docker")}
     registry = os.environ["REGISTRY_URL"]
@@ -186,8 +188,8 @@ def _build_faults(folder: Path) -> None:
         stdin=os.environ["REG_PASS"],
         env=environ,
     )
-    for tag in ("v1", "v2"):
-        name = f"{registry}/fault:{tag}"
+    for tag in tags:
+        name = f"{registry}/{program}:{tag}"
         run(
             "docker",
             "buildx",
@@ -221,6 +223,11 @@ def fault(project: Project, faults: str) -> Project:
 @pytest.fixture
 def small(fault: Project) -> Project:
     """The same with an image of its own, which is quick to build: a file more than the fault image."""
+    return smaller(fault)
+
+
+def smaller(fault: Project) -> Project:
+    """As the fixture `small`."""
     folder = fault.folder / "small"
     folder.mkdir()
     (folder / "Dockerfile").write_text(f"FROM {os.environ['REGISTRY_URL']}/fault:v1\nCOPY stamp /stamp\n")

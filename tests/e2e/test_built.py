@@ -47,6 +47,13 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     assert again.json["build"] == {**built, "built": False, "job": ""}
 
     project.git("commit", "-q", "--allow-empty", "-m", "Another")
+    plan = ("plan", "--env", "dev", "--image", str(file))
+    summary = file.with_name("plan.md")
+    planned = project.deploy(*plan, "-o", "markdown", "--summary", str(summary), environ=docker)
+    assert planned.code == 11, planned
+    assert built["digest"] in planned.out
+    assert summary.read_text() == planned.out
+    assert project.deploy(*plan, "--tag", "other").code == 2
     dotenv = file.with_name("deploy.env")
     up = ("up", "--env", "dev", "--image", str(file), "-o", "json")
     done = project.deploy(*up, "--dotenv", str(dotenv), environ=docker)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Deployed, Project
+from between import Answer, Between, times
+from conftest import ROOT, Deployed, Project, smaller
 from waiting import until
 
 pytestmark = pytest.mark.lab
@@ -97,6 +98,18 @@ def kept(project: Project) -> Deployed:
     return project.deploy("init", "--ci", "github", *JSON)
 
 
+def refused(project: Project) -> Deployed:
+    return _pushed(project, Answer(403, '{"errors": [{"code": "DENIED", "message": "this account only reads"}]}'))
+
+
+def unavailable(project: Project) -> Deployed:
+    return _pushed(project, Answer(503))
+
+
+def full(project: Project) -> Deployed:
+    return _pushed(project, Answer(507))
+
+
 def interrupted(project: Project) -> Deployed:
     return _stopped(project, signal.SIGINT)
 
@@ -119,6 +132,9 @@ CASES: dict[int, Callable[[Project], Deployed]] = {
     10: locked,
     11: changes,
     12: kept,
+    15: refused,
+    16: unavailable,
+    17: full,
     130: interrupted,
     143: terminated,
 }
@@ -133,6 +149,19 @@ def test_a_command_ends_with_its_code(fault: Project, code: int) -> None:
     done = CASES[code](fault)
     assert done.code == code, done
     assert (done.json["outcome"], done.json["exitCode"]) == (ROWS[code], code), done
+
+
+def _pushed(project: Project, answer: Answer) -> Deployed:
+    """To a registry that answers so when it gets a layer."""
+    host, port = os.environ["REGISTRY_URL"].split(":")
+    between = Between("registry", f"{host}:{port}")
+    between.script = times(10**6, answer, lambda asked: "/blobs/uploads/" in asked.path)
+    project.environ["REGISTRY_URL"] = f"{host}:{between.server_port}"
+    try:
+        return smaller(project).deploy("build", "--env", "dev", *JSON)
+    finally:
+        between.shutdown()
+        between.server_close()
 
 
 def _where(project: Project) -> tuple[str, ...]:

@@ -110,7 +110,8 @@ def test_the_gitlab_pipeline_builds_in_one_job_and_deploys_that_in_another(order
         for other in pipeline[name].get("dependencies", ()):
             for path in pipeline[other]["artifacts"]["paths"]:
                 shutil.copytree(folder.parent / other / path, folder / path)
-        run("sh", "-euc", "\n".join(pipeline[name]["script"]), cwd=folder, env={**environ, **variables})
+        script = [*pipeline[".deploy"]["before_script"], *pipeline[name]["script"]]
+        run("bash", "-euc", "\n".join(script), cwd=folder, env={**environ, **variables})
         return folder
 
     pushed = job("push", DEPLOY_KUBECONFIG="/nowhere")

@@ -8,13 +8,21 @@ import json
 import os
 import re
 import secrets
+import signal
+import socket
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from afterwards import converges, history, untouched
-from between import Answer, Asked, Between, slowly, times
-from conftest import Deployed, Project
+from between import HOST, Answer, Asked, Between, Broken, Shortened, slowly, times
+from conftest import Deployed, Project, run
 from processes import CI
+from waiting import until
 
 pytestmark = pytest.mark.lab
 
@@ -49,6 +57,11 @@ def named(asked: Asked) -> bool:
 
 def layer(asked: Asked) -> bool:
     return asked.method in ("POST", "PATCH", "PUT") and "/blobs/uploads/" in asked.path
+
+
+def sent(asked: Asked) -> bool:
+    """docker sends the bytes of a layer."""
+    return asked.method == "PATCH" and not ours(asked)
 
 
 def manifest(asked: Asked) -> bool:
@@ -90,10 +103,10 @@ def test_it_says_when_it_wants_to_be_asked_again(small: Project, registry: Betwe
 @pytest.mark.parametrize(
     ("asks", "status", "said"),
     [
-        (checked, 500, "too many 500 error responses"),
-        (checked, 429, "too many 429 error responses"),
-        (named, 500, "too many 500 error responses"),
-        (checked, 403, "refuses the login of `deploy` (403)"),
+        (checked, 500, "is not available (500): UNKNOWN: unknown"),
+        (checked, 429, "is asked too much (429): UNKNOWN: unknown"),
+        (named, 500, "is not available (500)"),
+        (checked, 403, "refuses the login of `deploy` (403): UNKNOWN: unknown"),
         (named, 401, "answers 401 when asked for"),
         (named, 403, "answers 403 when asked for"),
     ],
@@ -107,7 +120,8 @@ def test_it_stays_so_and_nothing_is_touched(
     assert said in done.json["message"]
     assert small.environ["REGISTRY_URL"] in done.json["message"]
     assert done.json["changed"] is False
-    assert sum(map(asks, registry.asked)) == (4 if status in (429, 500) else 1), "asked again, and not for ever"
+    heads = [one for one in registry.asked if asks(one) and (one.path == "/v2/" or one.method == "HEAD")]
+    assert len(heads) == (4 if status in (429, 500) else 1), "asked again, and not for ever"
     untouched(small)
     assert small.objects("leases") == []
 
@@ -145,20 +159,49 @@ def test_it_fails_in_the_middle_of_a_push_and_recovers(
 
 
 @pytest.mark.parametrize(
-    ("asks", "refusal", "said"),
+    ("asks", "refusal", "code", "said"),
     [
-        (manifest, answer(500), "the image could not be pushed"),
-        (layer, answer(403, "DENIED"), "denied"),
+        (layer, answer(401, "UNAUTHORIZED", WWW_Authenticate='Basic realm="lab"'), 15, "does not take the login (401)"),
+        (layer, answer(403, "DENIED"), 15, "does not allow it (403): DENIED: denied"),
+        (manifest, answer(403, "DENIED"), 15, "does not allow it"),
+        (layer, answer(429, "TOOMANYREQUESTS", Retry_After="1"), 16, "is asked too much (429): TOOMANYREQUESTS"),
+        (layer, answer(500), 16, "is not available (500): UNKNOWN: unknown"),
+        (manifest, answer(500), 16, "is not available (500)"),
+        (manifest, answer(503, "UNAVAILABLE"), 16, "is not available (503)"),
+        (layer, answer(507, "UNKNOWN"), 17, "has no room left (507): UNKNOWN: unknown"),
+        (layer, answer(403, "DENIED over quota"), 17, "has no room left (403): DENIED over quota"),
+        (sent, Broken(100), 16, "broke off"),
+        (sent, Shortened(100), 16, "broke off"),
     ],
-    ids=["500", "403"],
+    ids=[
+        "401",
+        "403",
+        "403 manifest",
+        "429",
+        "500",
+        "500 manifest",
+        "503 manifest",
+        "507",
+        "quota",
+        "cut",
+        "truncated",
+    ],
 )
 def test_it_takes_no_push_and_the_next_run_converges(
-    small: Project, registry: Between, asks: Callable[[Asked], bool], refusal: Answer, said: str
+    small: Project,
+    registry: Between,
+    asks: Callable[[Asked], bool],
+    refusal: Answer | Broken | Shortened,
+    code: int,
+    said: str,
 ) -> None:
     registry.script = times(GOOD, refusal, asks)
     done = up(small)
-    assert done.code == 4, done
-    assert said in done.json["message"] + str(done.json["detail"]), done
+    assert done.code == code, done
+    assert f"the image could not be pushed: registry {small.environ['REGISTRY_URL']} {said}" in done.json["message"], (
+        done
+    )
+    assert done.json["hint"]
     untouched(small)
     assert small.objects("leases") == []
     registry.back()
@@ -175,12 +218,132 @@ def test_it_is_away_after_the_push(small: Project, registry: Between) -> None:
 
     registry.script = script
     done = up(small)
-    assert done.code == 4, done
-    assert "too many 500 error responses" in done.json["message"]
+    assert done.code == 16, done
+    assert "is not available (500)" in done.json["message"]
     assert done.json["changed"] is True, "an image was pushed"
     untouched(small)
     registry.back()
     assert "push" not in stages(converges(small, *UP))
+
+
+@pytest.mark.parametrize("fault", [Broken(100), Shortened(100)], ids=["cut", "truncated"])
+def test_a_layer_does_not_arrive_whole_and_is_sent_again(
+    small: Project, registry: Between, fault: Broken | Shortened
+) -> None:
+    registry.script = times(1, fault, sent)
+    done = up(small)
+    assert done.code == 0, done
+    assert done.json["image"]["digest"] == control(small)
+
+
+def control(small: Project) -> str:
+    """The digest of the same image where nothing goes wrong: in the lab's registry itself."""
+    small.profile("dev", image={"repository": f"{small.namespace}-control"})
+    done = small.deploy("build", "--env", "dev", "-o", "json", environ={"REGISTRY_URL": os.environ["REGISTRY_URL"]})
+    assert done.code == 0, done
+    digest: str = done.json["build"]["digest"]
+    return digest
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_it_says_during_a_push_when_it_wants_to_be_asked_again(small: Project, registry: Between, form: str) -> None:
+    at: list[float] = []
+
+    def script(asked: Asked) -> Answer | None:
+        if not layer(asked) or len(at) >= 2:
+            return None
+        at.append(asked.at)
+        after = "6" if form == "seconds" else formatdate(time.time() + 6, usegmt=True)
+        return answer(429, "TOOMANYREQUESTS", Retry_After=after)
+
+    registry.script = script
+    done = up(small)
+    assert done.code == 0, done
+    (warning,) = (one for one in done.json["warnings"] if "pushed" in one)
+    assert "is asked too much (429): TOOMANYREQUESTS: toomanyrequests; tried again after" in warning
+    again = next(one.at for one in registry.asked if layer(one) and one.at > at[1])
+    assert again - at[1] >= 4.9, "its time, and not ours: 2 s"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_push_that_was_interrupted_and_is_repeated(small: Project, registry: Between, number: signal.Signals) -> None:
+    begun = threading.Event()
+
+    def script(asked: Asked) -> Answer | None:
+        if sent(asked):
+            begun.set()
+            gone.wait(120)
+        return None
+
+    gone = threading.Event()
+    registry.script = script
+    process = small.start("build", "--env", "dev", "-o", "json")
+    try:
+        assert begun.wait(240), "it never came to the push"
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        gone.set()
+    assert process.returncode == (143 if number == signal.SIGTERM else -9)
+    registry.back()
+    done = small.deploy("build", "--env", "dev", "-o", "json")
+    assert done.code == 0, done
+    assert done.json["changed"] is True
+    assert done.json["build"]["digest"] == control(small)
+
+
+@pytest.fixture
+def tiny(small: Project, tmp_path: Path) -> Iterator[Path]:
+    """A registry for real whose disk has room for almost nothing; its disk."""
+    disk, host = tmp_path / "disk", os.environ["REGISTRY_URL"].partition(":")[0]
+    disk.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk)
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    pki = Path(os.environ["LAB_STATE"]) / "pki"
+    config = tmp_path / "registry.yml"
+    config.write_text(
+        f"""version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {disk}}}, delete: {{enabled: true}}}}
+http: {{addr: "{HOST}:{port}", tls: {{certificate: {pki}/registry.crt, key: {pki}/registry.key}}}}
+auth: {{htpasswd: {{realm: lab, path: {pki}/htpasswd}}}}
+"""
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    small.environ["REGISTRY_URL"] = f"{host}:{port}"
+
+    def listens() -> bool:
+        with socket.socket() as one:
+            return one.connect_ex((HOST, port)) == 0
+
+    try:
+        until(listens, "the small registry listens", seconds=60)
+        yield disk
+    finally:
+        process.terminate()
+        process.wait()
+        run("umount", "-l", disk)
+
+
+def test_its_disk_is_full_and_the_next_run_converges(small: Project, tiny: Path) -> None:
+    done = up(small)
+    assert done.code == 17, done
+    assert "has no room left (500): UNKNOWN: unknown error: no space left on its device" in done.json["message"]
+    assert "make room" in done.json["hint"]
+    assert done.json["warnings"] == [], "it is not tried again"
+    untouched(small)
+    run("mount", "-o", "remount,size=100m", tiny)
+    assert "push" in stages(converges(small, *UP))
+
+
+def basic(user: str, password: str) -> str:
+    """The header of a login."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 class Tokens:
@@ -190,8 +353,8 @@ class Tokens:
         self.host, self.moment, self.for_good = host, moment, for_good
         self.valid: set[str] = set()
         self.ended = False
-        login = f"{os.environ['REG_USER']}:{os.environ['REG_PASS']}"
-        self.basic = "Basic " + base64.b64encode(login.encode()).decode()
+        self.basic = basic(os.environ["REG_USER"], os.environ["REG_PASS"])
+        self.wanted = self.basic
 
     def __call__(self, asked: Asked) -> Answer | None:
         if asked.path.partition("?")[0] == "/token":
@@ -209,7 +372,7 @@ class Tokens:
     def _token(self, asked: Asked) -> Answer:
         if asked.method != "GET":
             return answer(405, "UNSUPPORTED")  # so that it is asked for in the old way, with the password
-        if asked.authorization != self.basic or (self.ended and self.for_good):
+        if asked.authorization != self.wanted or (self.ended and self.for_good):
             return answer(401, "UNAUTHORIZED")
         token = secrets.token_hex(8)
         self.valid.add(token)
@@ -228,13 +391,29 @@ def test_a_token_ends_in_the_middle_of_a_push(
     assert history(small) == ["deployed"]
 
 
+def test_a_robot_account_and_a_token(small: Project, registry: Between) -> None:
+    """Names and passwords as registries make them: nothing of a shell, of .env or of YAML gets at them."""
+    robot = {"REG_USER": "robot$shop+ci", "REG_PASS": "p@ss: 'w\"$HOME ${X} \\ #{}%"}
+    tokens = Tokens(small.environ["REGISTRY_URL"], lambda asked: False, for_good=False)
+    tokens.wanted = basic(robot["REG_USER"], robot["REG_PASS"])
+    registry.script, registry.authorization = tokens, tokens.basic
+    small.profile("dev", registry={"pullSecret": None})
+    done = small.deploy("build", "--env", "dev", "-o", "json", environ=robot)
+    assert done.code == 0, done
+    assert robot["REG_PASS"] not in done.out + done.err
+    wrong = small.deploy("build", "--env", "dev", "-o", "json", environ={**robot, "REG_PASS": "another"})
+    assert wrong.code == 3, wrong
+    assert "refuses the login of `robot$shop+ci` (401): UNAUTHORIZED: unauthorized" in wrong.json["message"]
+
+
 def test_no_token_is_given_any_more_in_the_middle_of_a_push(small: Project, registry: Between) -> None:
     tokens = Tokens(small.environ["REGISTRY_URL"], layer, for_good=True)
     registry.script, registry.authorization = tokens, tokens.basic
     done = up(small)
     assert tokens.ended
-    assert done.code == 4, done
-    assert "the image could not be pushed" in done.json["message"]
+    assert done.code == 15, done
+    assert "the image could not be pushed: " in done.json["message"]
+    assert "does not take the login" in done.json["message"]
     untouched(small)
     assert small.objects("leases") == []
     registry.back()

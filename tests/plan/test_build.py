@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from deployer.commands import docker
-from deployer.errors import PreflightError, UsageError
+from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.model import Image, Job, Record, Target
-from deployer.plan.build import FORMAT, Built, build, demand, given, parse, report, text
+from deployer.plan.build import FORMAT, Built, beyond, build, cache, create, demand, given, lacking, parse, report, text
 from deployer.plan.facts import Facts, Source
-from deployer.plan.steps import Pin, Plan, Run
+from deployer.plan.steps import PAUSES, Pin, Plan, Run
 from deployer.profile import Profile
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -34,20 +34,20 @@ TARGET = Target(Path("/k"), "dev", "shop")
 LOGIN = docker.login("docker", "registry.lab", "deploy", "s3cret")
 
 
-def profile(registry: str = "registry.lab/shop", repository: str = "web") -> Profile:
+def profile(registry: str = "registry.lab/shop", repository: str = "web", **image: Any) -> Profile:
     return Profile.model_validate(
         {
             "target": {"context": "dev", "namespace": "shop"},
             "registry": {"url": registry},
-            "image": {"repository": repository},
+            "image": {"repository": repository, **image},
             "release": {"name": "web"},
         }
     )
 
 
-def planned(image: Image) -> Plan:
+def planned(image: Image, made: Profile | None = None) -> Plan:
     facts = Facts(image, (), Source(SHA, "main", (), (), ""), job=Job("ci", "ann", "https://ci/1"))
-    return build("dev", profile(), facts, project=Path("/p"), target=TARGET, login=LOGIN)
+    return build("dev", made or profile(), facts, project=Path("/p"), target=TARGET, login=LOGIN)
 
 
 def test_an_image_is_built_and_pushed_and_nothing_else() -> None:
@@ -60,6 +60,96 @@ def test_an_image_is_built_and_pushed_and_nothing_else() -> None:
     ]
     assert "s3cret" not in repr(plan)
     assert report(plan, PUSHED) == BUILT
+
+
+EVERYTHING = {
+    "builder": "ours",
+    "platforms": ["linux/amd64", "linux/arm64"],
+    "cache": "web-cache",
+    "provenance": "max",
+    "sbom": "mirror/sbom:1",
+    "buildArgs": {"A": "1"},
+}
+
+
+def test_a_builder_builds_and_pushes_at_once() -> None:
+    plan = planned(IMAGE, profile(**EVERYTHING))
+    login, both, pin = plan.steps
+    assert [login.stage, both.stage, pin.stage] == ["build", "build", "push"]
+    made = docker.build_and_push(
+        "docker",
+        IMAGE,
+        context=Path("/p/service"),
+        dockerfile=None,
+        arguments={"A": "1", "VERSION": "1.2.3", "REVISION": SHA},
+        builder="ours",
+        platforms=("linux/amd64", "linux/arm64"),
+        cache="registry.lab/shop/web-cache:cache",
+        provenance="max",
+        sbom="mirror/sbom:1",
+    )
+    failure = "the image could not be built and pushed"
+    cached = "registry.lab/shop/web-cache:cache"
+    assert both.deed == Run(made, failure, ExitCode.BUILD, PAUSES, "registry", pushes=IMAGE, cache=cached)
+    assert pin.deed == Pin(IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("image", "keys"),
+    [
+        ({}, ""),
+        ({"provenance": False, "sbom": False, "platforms": []}, ""),
+        ({"builder": "a"}, "image.builder"),
+        ({"platforms": ["linux/arm64"]}, "image.platforms"),
+        ({"cache": "c"}, "image.cache"),
+        ({"provenance": "min"}, "image.provenance"),
+        ({"sbom": True}, "image.sbom"),
+        (EVERYTHING, "image.platforms, image.cache, image.provenance, image.sbom, image.builder"),
+    ],
+)
+def test_what_takes_a_builder(image: dict[str, Any], keys: str) -> None:
+    settings = profile(**image).image
+    assert settings.beyond_docker is bool(keys)
+    assert beyond(settings) == keys
+
+
+@pytest.mark.parametrize(
+    ("builder", "said"),
+    [
+        ("ours", "make one: docker buildx create --name ours --driver docker-container"),
+        (None, "--name deploy --driver docker-container, and name it in the profile: image.builder: deploy"),
+        ("default", "--name deploy --driver docker-container, and name it in the profile: image.builder: deploy"),
+    ],
+)
+def test_the_way_to_a_builder(builder: str | None, said: str) -> None:
+    assert create(builder).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        (None, ""),
+        ("web-cache", "registry.lab/shop/web-cache:cache"),
+        ("team/web:layers", "registry.lab/shop/team/web:layers"),
+    ],
+)
+def test_the_name_of_the_cache(name: str | None, whole: str) -> None:
+    assert cache(profile(cache=name)) == whole
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "lacks"),
+    [
+        ((), {"linux/amd64"}, ()),
+        (("linux/amd64",), {"linux/amd64", "linux/arm64/v8"}, ()),
+        (("linux/amd64", "linux/arm64"), {"linux/amd64", "linux/arm64/v8"}, ()),
+        (("linux/amd64", "linux/arm64"), {"linux/amd64"}, ("linux/arm64",)),
+        (("linux/arm/v7",), {"linux/arm/v6", "linux/arm64"}, ("linux/arm/v7",)),
+        (("linux/arm64",), set(), ("linux/arm64",)),
+    ],
+)
+def test_platforms_that_are_missing(wanted: tuple[str, ...], there: set[str], lacks: tuple[str, ...]) -> None:
+    assert lacking(wanted, there) == lacks
 
 
 def test_what_the_registry_has_is_not_built() -> None:

@@ -56,7 +56,10 @@ class Reads(ast.NodeVisitor):
     """The settings that a module reads: `profile.target.context`, or through a name given to a section of it."""
 
     ROOTS: ClassVar[dict[str, Keys]] = {"profile": (), "limits": ("health",), "guards": ("guards",)}
-    SECTIONS: ClassVar[dict[str, Keys]] = {"Window": ("guards", "window")}  # the type of a parameter
+    SECTIONS: ClassVar[dict[str, Keys]] = {  # the type of a parameter
+        "Window": ("guards", "window"),
+        "Metrics": ("metrics",),
+    }
 
     def __init__(self) -> None:
         self.names: dict[str, Keys] = dict(self.ROOTS)
@@ -67,10 +70,8 @@ class Reads(ast.NodeVisitor):
         if isinstance(node, ast.Name):
             return self.names.get(node.id)
         if isinstance(node, ast.Attribute):
-            if node.attr in self.ROOTS:
-                return self.ROOTS[node.attr]
             above = self.chain(node.value)
-            return None if above is None else (*above, node.attr)
+            return self.ROOTS.get(node.attr) if above is None else (*above, node.attr)
         return None
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:

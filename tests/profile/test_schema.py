@@ -6,7 +6,19 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from deployer.health.limits import Limits
-from deployer.profile.schema import DnsLabel, Duration, Health, Host, ReleaseName, Repository, Variable, seconds
+from deployer.profile.schema import (
+    CacheName,
+    DnsLabel,
+    Duration,
+    Health,
+    Host,
+    ImageSettings,
+    Platform,
+    ReleaseName,
+    Repository,
+    Variable,
+    seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +58,10 @@ def test_no_durations(text: Any) -> None:
         (Repository, "web"),
         (Repository, "team/web_2"),
         (Duration, "5m"),
+        (Platform, "linux/amd64"),
+        (Platform, "linux/arm/v7"),
+        (CacheName, "team/web"),
+        (CacheName, "web:build-cache"),
     ],
 )
 def test_accepted(kind: Any, value: Any) -> None:
@@ -91,3 +107,40 @@ def test_health_is_the_rules_limits_by_default() -> None:
 def test_health_takes_durations_and_numbers() -> None:
     health = TypeAdapter(Health).validate_python({"imagePullTransient": "2m", "soak": 0, "crashExits": 5})
     assert (health.image_pull_transient, health.soak, health.crash_exits) == (120, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("arm64", "did you mean `linux/arm64`"),
+        ("aarch64", "did you mean `linux/arm64`"),
+        ("linux/x86_64", "did you mean `linux/amd64`"),
+        ("linux", "is no platform"),
+        ("linux/", "is no platform"),
+        ("linux/arm/7", "is no platform"),
+        ("", "is no platform"),
+    ],
+)
+def test_no_platforms(text: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TypeAdapter(Platform).validate_python(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("provenance", False, "false"),
+        ("provenance", "max", "max"),
+        ("sbom", False, False),
+        ("sbom", True, True),
+        ("sbom", "mirror/sbom:1", "mirror/sbom:1"),
+    ],
+)
+def test_attestations(key: str, value: Any, found: Any) -> None:
+    assert getattr(ImageSettings.model_validate({"repository": "web", key: value}), key) == found
+
+
+@pytest.mark.parametrize(("key", "value"), [("provenance", True), ("provenance", "all"), ("sbom", ""), ("sbom", ["x"])])
+def test_no_attestations(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        ImageSettings.model_validate({"repository": "web", key: value})

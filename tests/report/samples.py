@@ -7,7 +7,8 @@ from deployer.commands import docker
 from deployer.errors import ExitCode
 from deployer.health.diagnosis import Diagnosis, Happening, LogTail
 from deployer.health.verdict import Cause, Counts, Judgement, Verdict, Workload
-from deployer.model import Image, Target
+from deployer.metrics.judge import Reading, Sample, State
+from deployer.model import Image, Revision, Target
 from deployer.plan.rollback import steps as back
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.result import Result, Stage
@@ -37,7 +38,7 @@ PLAN = Plan(
         Step("rollout", Verify()),
     ),
     image=IMAGE,
-    recovery=back(3),
+    recovery=back(Revision(3, "superseded", "", "web-1")),
     previous=4,
     notes=("something was decided",),
 )
@@ -78,6 +79,7 @@ UNHEALTHY = result(
     exit_code=ExitCode.UNHEALTHY,
     message="deployment/web: container web exits 1",
     judgements=(FAILED,),
+    metrics=(Reading("errorRatio", "errors", State.BREACHED, 0.05, "", "at most 0.01", samples=(Sample(2.0, 0.05),)),),
     diagnosis=DIAGNOSIS,
     restored=3,
     hint="mend it",

@@ -26,7 +26,7 @@ from deployer.status import Running, Status
 PAGE = (Path(__file__).parents[2] / "docs" / "json-output.md").read_text()
 
 RUN = """
-schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads
+schema verb environment outcome exitCode message hint changed seconds release image differences stages workloads metrics
 diagnosis overrides warnings detail
 """
 
@@ -93,6 +93,8 @@ def test_a_run() -> None:
         "revision": 5,
         "previous": 4,
         "restored": None,
+        "commit": None,
+        "proposed": None,
     }
     assert made["image"] == {"reference": f"registry.lab/web:1.2.3@{DIGEST}", "tag": "1.2.3", "digest": DIGEST}
     assert made["stages"][1] == {"name": "rollout", "seconds": 3.0, "ok": True, "note": "healthy"}
@@ -181,21 +183,22 @@ def test_status() -> None:
     here = replace(here, running=(Running("r/web:1", DIGEST, 2),), drift=(drifted,), holder=HOLDER, silent=3.2)
     nothing = Status("test", "lab", "shop", "web", None)
     wrong = DeployError("no answer", hint="wait", detail=("a",))
-    found = [("dev", here), ("test", nothing), ("prod", wrong)]
+    found = [("dev", None, here), ("test", None, nothing), ("edge", "shop-7", wrong)]
     made = through(document.status(found, ExitCode.FAILED))
     assert has(made, "schema verb outcome exitCode environments")
     first, second, third = made["environments"]
     for one in (first, second):
         assert has(
             one,
-            "environment context namespace release wanted revision verdict workloads running drift unreadable holder",
+            "environment target context namespace release wanted revision verdict workloads running drift unreadable "
+            "holder application",
         )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
     assert first["drift"] == [{"object": "deployment/web", "field": "spec.replicas", "wanted": "2", "found": "5"}]
     assert (first["holder"]["actor"], first["holder"]["silent"]) == ("ann", 3.2)
     assert (second["revision"], second["verdict"]) == (None, None)
-    assert third == {"environment": "prod", "error": "no answer", "hint": "wait", "detail": ["a"]}
+    assert third == {"environment": "edge", "target": "shop-7", "error": "no answer", "hint": "wait", "detail": ["a"]}
 
 
 def test_history() -> None:
@@ -206,7 +209,7 @@ def test_history() -> None:
     )
     made = through(document.history("dev", ("web", "shop", "lab"), revisions, figures(revisions, 1_768_003_200.0)))
     assert has(made, "schema verb environment outcome exitCode release revisions figures")
-    assert has(made["revisions"][1], "number status updated chart description verdict record rollbackTo")
+    assert has(made["revisions"][1], "number status updated chart description verdict record rollbackTo commit")
     assert [one["rollbackTo"] for one in made["revisions"]] == [None, 1]
     assert made["revisions"][1]["record"]["overrides"] == {"cleanTree": "hotfix"}
     assert has(

@@ -110,7 +110,9 @@ DOCUMENTS = {
     "doctor": document.doctor("dev", {"helm": "ok", "docker": "no engine"}, ExitCode.PREFLIGHT),
     "verify": document.verify(Outcome(Verdict.HEALTHY, "fine", (HEALTHY,)), ExitCode.OK),
     "verify that failed": document.verify(Outcome(Verdict.FAILED, "why", (FAILED,), DIAGNOSIS), ExitCode.UNHEALTHY),
-    "status": document.status([("dev", HERE), ("test", NOTHING), ("prod", ERROR)], ExitCode.PREFLIGHT),
+    "status": document.status(
+        [("dev", None, HERE), ("test", None, NOTHING), ("edge", "shop-7", ERROR)], ExitCode.PREFLIGHT
+    ),
     "history": document.history("dev", ("web", "shop", "lab"), REVISIONS, figures(REVISIONS, 1_768_003_200.0)),
     "history of nothing": document.history("dev", ("web", "shop", "lab"), (), figures((), 0.0)),
     "unlock": document.unlock("dev", "free", HOLDER, True),

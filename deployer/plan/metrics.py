@@ -1,0 +1,50 @@
+"""What is watched after a rollout, from the profile. Pure."""
+
+from deployer.metrics.judge import Guard
+from deployer.metrics.query import READY_MADE, ready_made
+from deployer.profile import Profile
+from deployer.profile.schema import MetricGuard, Metrics
+
+REQUESTS = 20
+"""Fewer requests in a window say nothing of a ratio, or of one in a hundred."""
+
+BOUNDS = {
+    "errorRatio": {"maximum": 0.05, "max_ratio": 1.5, "margin": 0.01},
+    "latencyP99": {"max_ratio": 1.5, "margin": 0.05},
+}
+"""Of the ready-made guards: at most 5 % of errors, 1 % where the previous revision had none; half more and 50 ms."""
+
+
+def guards(profile: Profile) -> tuple[Guard, ...]:
+    """The metric guards with all that they do not say themselves; none where there is no Prometheus."""
+    metrics = profile.metrics
+    if not metrics.url:
+        return ()
+    wanted = metrics.guards or tuple(MetricGuard.model_validate(name) for name in READY_MADE)
+    return tuple(_guard(one, metrics) for one in wanted)
+
+
+def _guard(given: MetricGuard, metrics: Metrics) -> Guard:
+    bounds = {
+        "maximum": given.max,
+        "minimum": given.min,
+        "max_ratio": given.max_ratio_to_previous,
+        "min_ratio": given.min_ratio_to_previous,
+        "margin": given.margin,
+    }
+    said = {key: value for key, value in bounds.items() if value is not None}
+    if given.name in READY_MADE:
+        requests = REQUESTS if given.min_requests is None else given.min_requests
+        query, said = ready_made(given.name, requests), BOUNDS[given.name] | said
+    else:
+        assert given.query is not None
+        query = given.query
+    return Guard(
+        name=given.name,
+        query=query,
+        window=given.window or metrics.window,
+        interval=given.interval or metrics.interval,
+        fail_after=given.fail_after or metrics.fail_after,
+        no_data=given.no_data or metrics.no_data,
+        **said,
+    )

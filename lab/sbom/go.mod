@@ -1,0 +1,3 @@
+module lab/sbom
+
+go 1.26.8

@@ -1,0 +1,3 @@
+module lab/metered
+
+go 1.26

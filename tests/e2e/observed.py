@@ -1,0 +1,76 @@
+"""What the tests of metrics need: requests through the lab, and the lab's Prometheus."""
+
+import fcntl
+import http.client
+import json
+import os
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from conftest import Project, build_image
+from processes import until
+
+METERED = Path(__file__).parent / "metered"
+SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
+QUICK: dict[str, Any] = {"duration": "15s", "window": "8s", "interval": "1s", "failAfter": 3}
+"""The settings of a profile, for a Prometheus that scrapes every second."""
+
+
+def metered(common: Path) -> str:
+    """The image that counts its requests, built and pushed once for all workers of a session; its repository.
+
+    `common`: a folder that the workers share.
+    """
+    folder = common / f"metered-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            build_image(METERED, folder, ("v1",))
+            (folder / "done").touch()
+    return METERED.name
+
+
+@contextmanager
+def traffic(project: Project, every: float = 0.02) -> Iterator[list[int]]:
+    """Ask the service all the while, each time over a connection of its own; the codes of the answers."""
+    spec = project.objects("services")[0]["spec"]
+    over, codes = threading.Event(), list[int]()
+
+    def ask() -> None:
+        while not over.wait(every):
+            connection = http.client.HTTPConnection(spec["clusterIP"], spec["ports"][0]["port"], timeout=10)
+            try:
+                connection.request("GET", "/")
+                codes.append(connection.getresponse().status)
+            except OSError:
+                codes.append(0)
+            finally:
+                connection.close()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield codes
+    finally:
+        over.set()
+        asking.join()
+
+
+def value(query: str) -> float | None:
+    """What Prometheus says of a query at this moment; None where it says nothing."""
+    url = f"{os.environ['LAB_PROMETHEUS']}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found = json.load(answer)["data"]["result"]
+    return float(found[0]["value"][1]) if found else None
+
+
+def known(project: Project, seconds: float, window: str = "8s") -> None:
+    """Await that Prometheus has seen enough requests for the window before a release to be a measure."""
+    query = f'sum(increase(http_requests_total{{namespace="{project.namespace}",route="/"}}[{window}]))'
+    until(lambda: (value(query) or 0) > 100, "traffic that Prometheus knows of", seconds)
