@@ -276,10 +276,10 @@ def _committed(
     withheld = frozenset({settings.password_variable} if settings.password_variable else ())
     programs, job = Programs(dict(os.environ), withheld), ci.job(os.environ)
     mask = Mask([login.password] if login else [])
-    tell = teller(mask, output, verbose=False)
     author = Author(name=job.actor) if job.actor else Author()
     with (
-        configrepo.opened(programs, url, branch, folder, login=login, author=author, tell=tell) as repository,
+        teller(mask, output, verbose=False) as screen,
+        configrepo.opened(programs, url, branch, folder, login=login, author=author, tell=screen.tell) as repository,
         tempfile.TemporaryDirectory(prefix="deploy-") as scratch,
     ):
         place = Path(scratch)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
 
 ARGOCD = os.environ.get("LAB_ARGOCD_NAMESPACE", "argocd")
 CLUSTER = os.environ.get("LAB_ARGOCD_CLUSTER", "lab")
-VALUES = {"replicaCount": 0, "test": {"enabled": False}}
+VALUES = {"image": {"tag": "none"}, "replicaCount": 0, "test": {"enabled": False}}
 """Nothing has to run: a Deployment that wants no pods is healthy."""
 
 
