@@ -47,6 +47,7 @@ class Application:
         """
         said, since, asked, acted = "", time.monotonic(), -math.inf, ""
         seen, told = Seen("waiting", ""), True
+        item: Json | None = None
         while True:
             now = time.monotonic()
             try:
@@ -68,6 +69,8 @@ class Application:
                 told = True
                 tell(Notice(f"{self.name}: {said}", _loud(seen)))
             if stop() or now > deadline or (seen.patience is not None and now - since > seen.patience):
+                if seen.idle and item and self._has_windows(item):
+                    return Seen("closed", "it does not begin to sync, and its project has sync windows")
                 return replace(seen, state="waiting")
             time.sleep(EVERY)
 
@@ -75,7 +78,7 @@ class Application:
         """Ask Argo CD to compare with the newest commit now; the object as it is then."""
         return self.cluster.merge(self._path, {"metadata": {"annotations": {REFRESH: "normal"}}})
 
-    def closed(self, item: Mapping[str, Any]) -> bool:
+    def _has_windows(self, item: Mapping[str, Any]) -> bool:
         """Whether its project has sync windows, which would tell why it does not sync. Not everybody may read it."""
         project = (item.get("spec") or {}).get("project") or "default"
         try:

@@ -683,6 +683,8 @@ def _left(run: _Run) -> str:
             if run.since
             else "nothing was removed"
         )
+    if run.since and isinstance(run.doors.delivery, ByArgoCD):
+        return f"maybe the commit was pushed: `deploy status --env {run.plan.environment}` tells"
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
     return "the release was not touched" + (

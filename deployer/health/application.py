@@ -65,6 +65,7 @@ class Seen:
     words: str
     patience: float | None = None  # seconds after which it is doubtful that more comes; None: the deadline tells
     notes: tuple[str, ...] = ()
+    idle: bool = False  # it knows our commit, and does not begin
 
 
 def judge(item: Mapping[str, Any], wanted: Wanted) -> Seen:
@@ -203,8 +204,8 @@ def _still(item: Mapping[str, Any], status: Mapping[str, Any], state: Mapping[st
     if ours and not fresh:  # Argo CD tries no commit twice by itself
         return Seen("start", "the last sync to this commit is over, and the cluster is not as it says")
     if error := _condition(status, "SyncError"):
-        return Seen("waiting", error, IDLE)
-    return Seen("waiting", "Argo CD has seen the commit, and has not begun to sync it", IDLE)
+        return Seen("waiting", error, IDLE, idle=True)
+    return Seen("waiting", "Argo CD has seen the commit, and has not begun to sync it", IDLE, idle=True)
 
 
 def _left(status: Mapping[str, Any]) -> Iterator[str]:

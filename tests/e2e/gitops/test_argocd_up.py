@@ -233,3 +233,28 @@ def test_a_commit_that_argo_cd_cannot_render_is_reverted(fault: Project, deliver
     assert "no helm 4" in bad.json["message"]
     assert bad.json["release"]["restored"] == 1
     assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_a_closed_sync_window_is_told_and_nothing_is_reverted(fault: Project, deliver: Deliver) -> None:
+    """A sync that was asked for waits for its window; the Application says so."""
+    there = deliver(fault, syncOptions=["ApplyOutOfSyncOnly=true"])
+    project = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": fault.namespace, "namespace": os.environ["LAB_ARGOCD_NAMESPACE"]},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"namespace": "*", "server": "*"}],
+            "syncWindows": [{"kind": "deny", "schedule": "* * * * *", "duration": "24h", "applications": ["*"]}],
+        },
+    }
+    there.argocd("create", "-f", "-", stdin=json.dumps(project))
+    try:
+        there.patch(project=fault.namespace)
+        closed = fault.deploy("up", "--env", "dev", *V1)
+        assert closed.code == 8, closed
+        assert "sync window" in closed.out
+        assert len(there.config.commits) == 2
+    finally:
+        there.argocd("delete", "application", there.application)
+        there.argocd("delete", "appproject", fault.namespace)
