@@ -269,9 +269,8 @@ def _committed(
         listed = ", ".join(f"{one.environment} in {one.place.repository} ({one.place.branch})" for one in found)
         raise UsageError(f"these are not in one repository and branch: {listed}", hint="run once for each of them")
     (url, branch), settings = repositories.pop(), found[0].profile.argocd
-    named = tuple(filter(None, (settings.username_variable, settings.password_variable)))
-    credentials.require(named, known, what="the login of the configuration repository")
-    login = credentials.login(settings.username_variable, settings.password_variable, known)
+    names = (settings.username_variable, settings.password_variable)
+    login = credentials.login(*names, known, what="the login of the configuration repository")
     hide([login.password] if login else [])
     withheld = frozenset({settings.password_variable} if settings.password_variable else ())
     programs, job = Programs(dict(os.environ), withheld), ci.job(os.environ)
