@@ -282,7 +282,8 @@ class ByArgoCD:
             raise PreflightError(
                 f"there is no Application {there.application} in {there.namespace} (context {there.context})",
                 detail=tuple(gitops.application(there).splitlines()),
-                hint="have it applied once, as above; argocd.application and argocd.namespace name another one",
+                hint="have it applied once: `deploy gitops init` writes it and an AppProject; argocd.application and "
+                "argocd.namespace name another one",
             )
         if found := gitops.problems(item, there):
             raise PreflightError(

@@ -13,7 +13,7 @@ from deployer.report import words
 from deployer.values.assign import shown
 
 if TYPE_CHECKING:  # a document is made of what a verb has imported already; all others' are left alone
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from deployer.errors import PreflightError
@@ -257,6 +257,24 @@ def init(service: Service, done: Written, code: ExitCode) -> dict[str, Any]:
         "outcome": code.name.lower(),
         "exitCode": int(code),
         "service": {"name": service.name, "module": service.module, "port": service.port, "ci": service.ci},
+        **dataclasses.asdict(done),
+    }
+
+
+def gitops(
+    where: str, environments: Sequence[str], texts: Mapping[str, str], done: Written, commit: str | None, code: ExitCode
+) -> dict[str, Any]:
+    """The files for Argo CD with their contents, and what became of each; nothing became of any in a dry run."""
+    return {
+        "schema": SCHEMA,
+        "verb": "gitops init",
+        "environment": None,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": list(environments),
+        "folder": where,
+        "files": dict(texts),
+        "commit": commit,
         **dataclasses.asdict(done),
     }
 

@@ -26,8 +26,9 @@ from deployer.plan.steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from deployer.errors import DeployError
     from deployer.health.verdict import Judgement
@@ -227,6 +228,55 @@ def init(service: Service, done: Written) -> Iterator[str]:
     if ".gitignore" in done.kept:
         yield "hint: add .env to .gitignore: it may hold variables of your own, passwords too"
     yield "next: commit it, then `deploy doctor --env dev` says what is missing, and `deploy up --env dev` deploys"
+
+
+def manifests(texts: Mapping[str, str]) -> Iterator[str]:
+    """The files for Argo CD, as one stream of YAML."""
+    for path, text in texts.items():
+        yield f"---\n# {path}\n{text.rstrip()}"
+
+
+def gitops(
+    where: str, made: Mapping[str, Mapping[str, Any]], done: Written, contexts: Mapping[str, str]
+) -> Iterator[str]:
+    """What was written for Argo CD and what it says; `contexts`: environment → that of Argo CD's cluster."""
+    yield f"for Argo CD, in {where}"
+    for state, paths in (("written", done.written), ("there   ", done.same), ("KEPT    ", done.kept)):
+        yield from (f"  {state} {path}: {_manifest(made[path])}" for path in paths)
+    if done.kept:
+        yield "hint: what is KEPT was changed by somebody: compare it with `--dry-run`; --force writes over it"
+    for context in sorted({*contexts.values()}):
+        names = ", ".join(name for name, one in contexts.items() if one == context)
+        yield f"next: `kubectl --context {context} apply --filename DIR`, for {names}"
+    yield "Argo CD needs a login of its own for the repository: a Secret in its namespace (docs/gitops.md says how)"
+
+
+def _manifest(item: Mapping[str, Any]) -> str:
+    head, spec = f"{item['kind']} {item['metadata']['name']}", item["spec"]
+    match item["kind"]:
+        case "AppProject":
+            kinds = len(spec["clusterResourceWhitelist"]) + len(spec["namespaceResourceWhitelist"])
+            to = ", ".join(map(_whereto, spec["destinations"]))
+            return f"{head}: {kinds} kinds, from {', '.join(spec['sourceRepos'])}, to {to}"
+        case "ApplicationSet":
+            (generator,) = spec["generators"]
+            if "list" in generator:
+                return f"{head}: {', '.join(one['application'] for one in generator['list']['elements'])}"
+            labels = generator["clusters"]["selector"]["matchLabels"]
+            listed = ", ".join(f"{key}={value}" for key, value in labels.items())
+            return f"{head}: every cluster with {listed}; {_source(spec['template']['spec'])}"
+        case _:
+            return f"{head}: {_source(spec)}, to {_whereto(spec['destination'])}"
+
+
+def _source(spec: Mapping[str, Any]) -> str:
+    source, automated = spec["source"], spec["syncPolicy"].get("automated")
+    how = "synced by hand" if automated is None else "self-healing" if automated["selfHeal"] else "synced by itself"
+    return f"{source['path']} of {source['repoURL']} ({source['targetRevision']}), {how}"
+
+
+def _whereto(destination: Mapping[str, str]) -> str:
+    return f"{destination['namespace']} in {destination.get('name') or destination['server']}"
 
 
 def outcome(result: Result) -> Iterator[str]:
