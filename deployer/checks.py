@@ -18,9 +18,10 @@ from deployer.guard.change import change
 from deployer.metrics.pods import NOBODY
 from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Revision, Target, Values
-from deployer.plan import build, metrics, repair, unchanged
+from deployer.plan import build, canary, metrics, repair, unchanged
 from deployer.plan import values as release_values
-from deployer.plan.facts import Facts, Released, Source
+from deployer.plan.facts import Base, Facts, Released, Source
+from deployer.plan.rollback import last_good
 from deployer.plan.tag import tag
 from deployer.plan.unchanged import Standing
 from deployer.process import ProgramFailed, Programs
@@ -187,7 +188,7 @@ class Checks:
                 absent, image = False, tagged
         facts = replace(
             ready.facts,
-            **_of(kept),
+            **self._of(kept),
             image=image,
             rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
@@ -256,6 +257,8 @@ class Checks:
         self._of_delivery(pool, checks)
         if self.prometheus:
             checks["metrics"] = pool.submit(self._metrics, self.prometheus)
+        if self.profile.strategy == "canary":
+            checks["canary"] = pool.submit(lambda: self._canary(checks["helm"].result(), values, checks["chart"]))
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
@@ -287,7 +290,8 @@ class Checks:
         stored: tuple[Kept, ...] = checks["release"].result()
         if not stored:
             return None
-        now = next((one for one in reversed(stored) if one.revision.status == "deployed"), stored[-1])
+        whole = [one for one in stored if not one.revision.canary] or stored
+        now = next((one for one in reversed(whole) if one.revision.status == "deployed"), whole[-1])
         manifest = self._chart(checks["helm"].result(), values, checks["image"].result().image)
         return change(objects(now.manifest), manifest, self.target.namespace)
 
@@ -336,7 +340,23 @@ class Checks:
     def _facts(self, checks: Mapping[str, Future[Any]]) -> Facts:
         wanted: _Wanted = checks["image"].result()
         files = chart.digest(self.project / self.profile.release.chart)
-        return Facts(wanted.image, source=wanted.source, job=self.job, chart=files, **_of(checks["release"].result()))
+        return Facts(
+            wanted.image, source=wanted.source, job=self.job, chart=files, **self._of(checks["release"].result())
+        )
+
+    def _of(self, kept: Sequence[Kept]) -> dict[str, Any]:
+        """The facts that the past tells."""
+        history = tuple(one.revision for one in kept)
+        facts: dict[str, Any] = {
+            "history": history,
+            "released": Released(kept[-1].values, kept[-1].manifest) if kept else None,
+        }
+        good = last_good(repair.settled(history)) if self.profile.strategy == "canary" else None
+        if good:
+            values = next(one.values for one in kept if one.revision.number == good.number)
+            defaults = chart.read(self.project, self.profile.release.chart).defaults.data
+            facts["base"] = Base(good, values, defaults)
+        return facts
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
         """The image of the tree. What the registry has is not it where a platform is missing: then it is built."""
@@ -511,6 +531,22 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
+    def _canary(self, program: Helm, values: Values, rendered: Future[list[dict[str, Any]]]) -> None:
+        """That the chart can do what the profile asks of it."""
+        rendered.result()  # what fails there is told once
+        name, settings = str(self.profile.release.chart), self.profile.canary
+        split = {**values, canary.KEY: {"enabled": True, "weight": 1}}
+        text = release_values.text(release_values.release(split, self._some_image, self.profile.registry.pull_secret))
+        try:
+            manifest = objects(self.programs.read(program.template(self.project / name, text)))
+        except ProgramFailed as error:
+            raise PreflightError(
+                f"chart {name} does not render with a canary, and strategy is canary",
+                detail=error.detail[-10:],
+                hint="docs/canary.md says what a chart needs",
+            ) from None
+        canary.demand(settings.route, name, manifest)
+
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
         denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))
         if denied:
@@ -548,12 +584,6 @@ def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:
             hint="what runs from it there would lose its name: give the version that is promoted a tag of its own",
         )
     return False
-
-
-def _of(kept: Sequence[Kept]) -> dict[str, Any]:
-    """The facts that the past tells."""
-    released = Released(kept[-1].values, kept[-1].manifest) if kept else None
-    return {"history": tuple(one.revision for one in kept), "released": released}
 
 
 def target(project: Path, profile: Profile) -> Target:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from deployer import beside, metricguard, pullsecret, record, refusal, release, rollout, storage
+from deployer import beside, leftover, metricguard, pullsecret, record, refusal, release, rollout, routing, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
@@ -34,17 +34,21 @@ from deployer.mask import Mask
 from deployer.metrics import pods
 from deployer.metrics.judge import Guard, Reading
 from deployer.metrics.query import Side
-from deployer.model import Image, Record, Rendered, Values
-from deployer.plan import gitops, values
+from deployer.model import Image, Record, Values
+from deployer.plan import canary, gitops, values
 from deployer.plan.steps import (
     Abandon,
+    Clear,
     Commit,
+    Hold,
     Observe,
     Pin,
     Plan,
+    Portion,
     PullSecret,
     Revert,
     Rollback,
+    Routed,
     Run,
     Step,
     Sync,
@@ -63,6 +67,9 @@ from deployer.values.document import objects
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
+
+ROUTED = 60.0
+"""Seconds for what implements the routes to take up a new state."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class _Run:
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
     since: float = 0.0  # server time before helm started, or before the commit
+    portion: Portion | None = None  # what the newest revision gives a canary
     changed: bool = False
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
@@ -234,10 +242,10 @@ def _do(run: _Run, step: Step) -> str:
             return ""
         case Abandon():
             return _abandon(run, step.deed)
-        case Upgrade(given, rendered):
-            return _upgrade(run, step.stage, given, rendered)
-        case Rollback(revision):
-            return _rollback(run, step.stage, revision)
+        case Upgrade():
+            return _upgrade(run, step.stage, step.deed)
+        case Rollback():
+            return _rollback(run, step.stage, step.deed)
         case Commit(given, proposal):
             return _commit(run, given, proposal)
         case Revert(revision, commit):
@@ -249,16 +257,24 @@ def _do(run: _Run, step: Step) -> str:
         case Observe(guards):
             return _observe(run, guards)
         case Verify(stuck, healthy):
-            outcome = _watched(run, run.profile.release.timeout)
+            outcome = _watched(run)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
                 for pod in trapped:
                     run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
                     run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
-                outcome = _watched(run, run.profile.release.timeout)
+                outcome = _watched(run)
             if outcome.verdict is Verdict.HEALTHY and healthy == "observed":
                 run.judgements, run.rolled = outcome.judgements, outcome.rolled
                 return _summary(outcome)
             return _judged(run, outcome)
+        case Hold(seconds):
+            return _judged(run, _watched(run, hold=seconds))
+        case Routed():
+            return _routed(run)
+        case Clear():
+            gone = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
+            run.changed |= bool(gone)
+            return f"removed {', '.join(gone)}" if gone else "nothing was left"
 
 
 def _program(run: _Run, stage: str, deed: Run) -> None:
@@ -333,11 +349,13 @@ def _uninstall(run: _Run, stage: str) -> str:
     return ""
 
 
-def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
+def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
     assert run.image is not None
     assert run.doors.helm is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
-    text = values.text(values.release(given, run.image, pull_secret))
+    wanted = values.release(deed.values, run.image, pull_secret)
+    text = values.text(canary.layered(deed.portion, wanted) if deed.portion else wanted)
+    rendered = deed.rendered
     settings = run.profile.release
     chart = run.project / settings.chart
     run.since = run.cluster.server_time()
@@ -345,7 +363,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
         chart,
         text,
         timeout=settings.timeout,
-        history_max=settings.history_max,
+        history_max=max(settings.history_max, deed.keep, deed.portion.keep if deed.portion else 0),
         wait="workloads" if rendered.waits else "hooks",
     )
     run.changed = True
@@ -367,15 +385,18 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
             _explain(run, doom.judgement, doom.diagnosis)
             raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
     run.revision, run.manifest = release.upgraded(answer)
+    run.portion = deed.portion
     return f"revision {run.revision}"
 
 
-def _rollback(run: _Run, stage: str, revision: int) -> str:
+def _rollback(run: _Run, stage: str, deed: Rollback) -> str:
+    revision = deed.revision
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
     assert helm is not None
     run.since = run.cluster.server_time()
-    command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
+    command = helm.rollback(revision, timeout=settings.timeout, history_max=max(settings.history_max, deed.keep))
     run.changed = True
+    run.portion = None
     try:
         programs.run(command, lambda line: run.tell(Line(stage, line)))
     except ProgramFailed as error:
@@ -383,6 +404,20 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     newest = storage.history(run.cluster, run.plan.target.namespace, run.plan.release)[-1]
     run.revision, run.manifest = newest.revision.number, newest.manifest
     return f"revision {run.revision} is what revision {revision} was"
+
+
+def _routed(run: _Run) -> str:
+    """Waits for a minute at most: what implements routes needs a moment, or is not there."""
+    routes = [one for one in objects(run.manifest) if canary.is_route(one)]
+    if not routes:
+        return ""
+    namespace, longest = run.plan.target.namespace, min(ROUTED, run.profile.release.timeout)
+    try:
+        routing.settle(run.cluster, namespace, routes, timeout=longest)
+    except UnhealthyError as error:
+        _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
+        raise
+    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
 
 
 def _commit(run: _Run, given: Values, proposal: str) -> str:
@@ -491,17 +526,19 @@ def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
     )
 
 
-def _watched(run: _Run, timeout: float) -> rollout.Outcome:
+def _watched(run: _Run, *, timeout: float | None = None, hold: float = 0.0) -> rollout.Outcome:
+    """Until a verdict. `timeout`: seconds, else the profile's."""
     try:
         return rollout.follow(
             run.cluster,
             run.plan.target.namespace,
             release.workloads(run.manifest),
             since=run.since,
-            timeout=timeout,
+            timeout=timeout or run.profile.release.timeout,
             limits=run.profile.health,
             tell=run.tell,
             stop=run.stop,
+            hold=hold,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
@@ -534,9 +571,9 @@ def _observe(run: _Run, guards: tuple[Guard, ...]) -> str:
         run.warnings.append(warning)
         run.tell(Notice(warning, Severity.WARNING))
     if watched.verdict is Verdict.FAILED:
-        seen = _watched(run, min(GLANCE, run.profile.release.timeout))
+        seen = _watched(run, timeout=min(GLANCE, run.profile.release.timeout))
         return _judged(run, rollout.breached(run.cluster, where, watched, now, seen, since=run.since))
-    outcome = _watched(run, run.profile.release.timeout)
+    outcome = _watched(run)
     if outcome.verdict is not Verdict.HEALTHY:
         return _judged(run, outcome)
     if watched.verdict is Verdict.INDETERMINATE:
@@ -558,7 +595,7 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
-    run.rolled = outcome.rolled
+    run.rolled = outcome.rolled or any(isinstance(step.deed, Upgrade) and step.deed.portion for step in run.plan.steps)
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
         return _summary(outcome)
@@ -576,12 +613,13 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
-    cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
+    healthy = outcome.verdict is Verdict.HEALTHY
+    cause = "" if healthy else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
         made = replace(
             run.record,
-            verdict=str(outcome.verdict),
+            verdict="canary" if healthy and run.portion else str(outcome.verdict),
             cause=cause,
             began=_utc(run.cluster.server_time() - seconds),
             seconds=round(seconds, 1),
@@ -665,6 +703,12 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 
 def _left(run: _Run) -> str:
     """What an interrupted run leaves behind."""
+    if run.portion:
+        env = run.plan.environment
+        return (
+            f"revision {run.revision} is a canary with {run.portion.weight} % of the requests: `deploy up --env {env}` "
+            f"goes on with it, `deploy rollback --env {env}` takes it back"
+        )
     if run.commit:
         return (
             f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "

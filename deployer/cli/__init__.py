@@ -23,6 +23,7 @@ VERBS = (
     "up",
     "plan",
     "build",
+    "bundle",
     "promote",
     "status",
     "history",

@@ -123,6 +123,8 @@ def _healthy(found: Standing) -> Revision:
     record = newest.record
     if newest.status.startswith("pending"):
         raise PreflightError(f"{where} is still on its way ({newest.status})", hint=_wait(found))
+    if newest.canary:
+        raise PreflightError(f"{where} is still on its way ({newest.canary})", hint=_wait(found))
     if newest.origin != newest.number or (record and record.verb == "rollback"):
         raise PreflightError(
             f"{where} is a rollback{_undone(earlier)}",

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from deployer.model import Command, Record, Revision, Target, Values
-from deployer.plan import build, gitops, metrics, repair, rollback
+from deployer.plan import build, canary, gitops, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Commit, Observe, Plan, PullSecret, Step, Sync, Upgrade, Verify
+from deployer.plan.steps import Commit, Observe, Plan, PullSecret, Routed, Step, Sync, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -32,11 +32,23 @@ def up(
         notes.append(build.unbuilt(image))
     else:
         steps += build.steps(profile, facts, project, login)
-    steps += _release(environment, profile, facts, values, login, deployed)
+    pull_secret = profile.registry.pull_secret if login else None
+    if pull_secret and profile.delivery == "helm":
+        steps.append(Step("release", PullSecret(pull_secret)))
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
         recovery = rollback.steps(good)
+    base = canary.wanted(profile, facts, values, pull_secret)
+    if base:
+        in_steps = canary.steps(profile, facts, base, values, pull_secret)
+        notes += canary.notes(profile, facts, base, in_steps)
+        steps += in_steps
+        recovery = (*rollback.steps(base.revision, canary.kept(in_steps)), Step("rollback", Routed()))
+    else:
+        notes += canary.skipped(profile, facts)
+        steps += _release(environment, profile, facts, values, deployed)
+        steps += canary.clearing(facts.history)
     return Plan(
         verb="up",
         environment=environment,
@@ -66,13 +78,10 @@ def _release(
     profile: Profile,
     facts: Facts,
     values: Values,
-    login: Command | None,
     deployed: Revision | None,
 ) -> Iterator[Step]:
     match profile.delivery:
         case "helm":
-            if profile.registry.pull_secret and login:
-                yield Step("release", PullSecret(profile.registry.pull_secret))
             yield Step("release", Upgrade(values, facts.rendered))
         case "argocd":
             own = profile.argocd.push == "mergeRequest"

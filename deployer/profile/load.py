@@ -118,6 +118,7 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
     for index, one in enumerate(profile.targets):
         yield from _led(found, environment, profile, one.over(profile.target), (TARGETS, index))
     yield from _unlike(found, profile)
+    yield from _strategy(found, profile)
     yield from _delivery(found, profile)
 
 
@@ -133,7 +134,7 @@ def _led(found: Sources, environment: str, profile: Profile, target: Target, key
     place = found.place((*keys, "namespace"))
     if target.namespace.startswith(RESERVED):
         yield f"{place}: {path}.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
-    if target.namespace == "default" and not target.allow_default_namespace:
+    if target.namespace == "default" and not profile.target.allow_default_namespace:
         yield (
             f"{place}: {path}.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"
@@ -165,6 +166,11 @@ def _delivery(found: Sources, profile: Profile) -> Iterator[str]:
                         f"{found.place(('argocd', f'{key}Variable'))}: argocd.{key}Variable goes with "
                         f"argocd.{other}Variable, which is missing"
                     )
+            if profile.strategy == "canary":
+                yield (
+                    f"{found.place(('strategy',))}: a canary goes by helm, step after step; with delivery: argocd "
+                    "the strategy is rolling"
+                )
             for path in profile.secrets:
                 yield (
                     f"{found.place(('secrets', path))}: the secret {path} is a variable's, and would stand in git for "
@@ -207,6 +213,20 @@ def _unlike(found: Sources, profile: Profile) -> Iterator[str]:
                         f"{found.place((*at, 'select', key))}: no target has the label {key}={value}"
                         f"{nearest(value, known)}"
                     )
+
+
+def _strategy(found: Sources, profile: Profile) -> Iterator[str]:
+    """What a canary cannot be without."""
+    if profile.strategy != "canary":
+        return
+    place = found.place(("strategy",))
+    if not profile.canary.steps:
+        yield f"{place}: strategy is canary, so canary.steps must say its steps: [{{weight: 5, pause: 1m}}, …]"
+    if not profile.rollback.automatic:
+        yield (
+            f"{found.place(('rollback', 'automatic'))}: strategy is canary, which takes a bad version back by itself, "
+            "so rollback.automatic cannot be false"
+        )
 
 
 def _defaults(section: type[BaseModel]) -> dict[str, Any]:

@@ -93,6 +93,20 @@ def plan(made: Plan) -> dict[str, Any]:
     }
 
 
+def bundle(environment: str, file: str, digest: str, image: Image) -> dict[str, Any]:
+    """An archive that was written; `digest`: SHA-256 (hex) of its manifest."""
+    return {
+        "schema": SCHEMA,
+        "verb": "bundle",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "file": file,
+        "digest": f"sha256:{digest}",
+        "image": _image(image),
+    }
+
+
 def fleet(found: Rolled) -> dict[str, Any]:
     """A finished run on many targets, an entry each."""
     from deployer.report import fleet as report

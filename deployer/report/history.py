@@ -63,6 +63,8 @@ def _cells(one: Revision) -> tuple[str, ...]:
 
 def _notes(one: Revision) -> Iterator[str]:
     record = one.record or Record()
+    if one.canary:
+        yield str(one.canary)
     if one.origin != one.number:
         yield f"rollback to {one.origin}"
     elif not one.record and one.description:

@@ -70,7 +70,8 @@ def _cells(one: Status) -> Iterator[str]:
     record = (one.revision.record if one.revision else None) or Record()
     runs = ", ".join(dict.fromkeys(short(running.image) for running in one.running)) or NONE
     following = short(one.wanted.image) if one.wanted.image else "?"
-    yield _health(one)
+    midway = one.revision.canary if one.revision else None
+    yield f"{_health(one)}, canary {midway.weight} %" if midway else _health(one)
     yield str(one.revision.number) if one.revision else NONE
     yield runs
     yield "same" if following in runs.split(", ") else following
@@ -83,8 +84,9 @@ def _cells(one: Status) -> Iterator[str]:
 
 
 def _headline(one: Status) -> str:
+    midway = f", {one.revision.canary}" if one.revision and one.revision.canary else ""
     drifted = f", {len(one.drift)} field{'s' if len(one.drift) > 1 else ''} drifted" if one.drift else ""
-    return _health(one) + drifted
+    return _health(one) + midway + drifted
 
 
 def _health(one: Status) -> str:

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from deployer.metrics.judge import number
 from deployer.plan.steps import (
     Abandon,
+    Clear,
     Commit,
     Deed,
+    Hold,
     Observe,
     Pin,
     Plan,
     PullSecret,
     Revert,
     Rollback,
+    Routed,
     Run,
     Sync,
     Uninstall,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from deployer.health.verdict import Judgement
     from deployer.lock import Holder
     from deployer.metrics.judge import Reading
+    from deployer.model import Image
     from deployer.plan.difference import Difference
     from deployer.plan.drift import Drift
     from deployer.plan.init import Service
@@ -122,6 +126,11 @@ def deed(done: Deed, made: Plan) -> str:
             return f"{how.format(revision)}, if a killed run left it {status}"
         case Uninstall():
             return f"remove the release {made.release} and its history"
+        case Upgrade(portion=portion) if portion and portion.promoted:
+            return f"release it for the stable pods too, while it keeps {portion.weight} % of the requests"
+        case Upgrade(portion=portion) if portion:
+            what = made.image.reference if made.image else made.release
+            return f"give {what} {portion.weight} % of the requests, beside revision {portion.base.revision.number}"
         case Upgrade():
             before = f"over revision {made.previous}" if made.previous else "as the first revision"
             return f"release {made.image.reference if made.image else made.release} {before}"
@@ -138,6 +147,20 @@ def deed(done: Deed, made: Plan) -> str:
             return "watch the rollout until it is judged"
         case Observe(guards):
             return f"watch the metrics {', '.join(one.name for one in guards)}"
+        case Routed():
+            return "wait until its routes are taken up"
+        case Hold(time):
+            return f"watch it for {seconds(time)} more"
+        case Clear():
+            return "remove what the canary of a run that was killed has left"
+
+
+def bundle(environment: str, file: Path, digest: str, image: Image) -> Iterator[str]:
+    """An archive that was written."""
+    yield f"ok: {file} holds image, chart and profiles of {environment}; nothing secret in plain text"
+    yield f"image: {image.reference}"
+    yield f"digest: sha256:{digest}"
+    yield f"hint: deploy up --env {environment} --bundle {file.name} --bundle-digest sha256:{digest}"
 
 
 def drift(one: Drift) -> str:

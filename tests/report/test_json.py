@@ -209,7 +209,7 @@ def test_history() -> None:
     )
     made = through(document.history("dev", ("web", "shop", "lab"), revisions, figures(revisions, 1_768_003_200.0)))
     assert has(made, "schema verb environment outcome exitCode release revisions figures")
-    assert has(made["revisions"][1], "number status updated chart description verdict record rollbackTo commit")
+    assert has(made["revisions"][1], "number status updated chart description verdict record canary rollbackTo commit")
     assert [one["rollbackTo"] for one in made["revisions"]] == [None, 1]
     assert made["revisions"][1]["record"]["overrides"] == {"cleanTree": "hotfix"}
     assert has(

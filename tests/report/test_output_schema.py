@@ -104,6 +104,7 @@ DOCUMENTS = {
     "down": document.result(result(plan=replace(PLAN, verb="down"))),
     "dry run": document.plan(PLAN),
     "dry run of a rollback": document.plan(BACK),
+    "bundle": document.bundle("edge", "edge.tar", "5ba", IMAGE),
     "error": document.error("up", "dev", ERROR),
     "error of an unknown verb": document.error("", None, DeployError("what?")),
     "error of unlock": document.error("unlock", "dev", ERROR),
