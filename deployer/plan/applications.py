@@ -115,17 +115,24 @@ def files_of_fleets(project: str, deliveries: Sequence[Delivery], labels: Mappin
 def beside(made: Mapping[str, Object], there: Mapping[str, Mapping[str, Any]]) -> dict[str, Object]:
     """What is to be written, with what earlier runs have written for other environments: an AppProject allows that too.
 
-    Raises UsageError where a list would lose an environment: its Application would be gone.
+    Raises UsageError where an AppProject would become another one, or a list lose an environment: an Application's
+    project, or the Application, would be gone.
     """
     joined = dict(made)
     if PROJECT in there:
+        before, now = (str((one.get("metadata") or {}).get("name")) for one in (there[PROJECT], made[PROJECT]))
+        if before != now:
+            raise UsageError(
+                f"{PROJECT} is AppProject {before}, and would become {now}",
+                hint=f"--app-project {before} shares it; --out names another folder; --force writes over it",
+            )
         joined[PROJECT] = _joined(made[PROJECT], there[PROJECT])
     if LIST in made and LIST in there:
-        before, now = (_listed(one) for one in (there[LIST], made[LIST]))
-        if lost := [one for one in before if one not in now]:
+        old, new = _listed(there[LIST]), _listed(made[LIST])
+        if lost := [one for one in old if one not in new]:
             raise UsageError(
-                f"{LIST} lists {', '.join(before)}, and would lose {', '.join(lost)}",
-                hint=f"name all of them: {' '.join(f'--env {one}' for one in dict.fromkeys((*before, *now)))}; "
+                f"{LIST} lists {', '.join(old)}, and would lose {', '.join(lost)}",
+                hint=f"name all of them: {' '.join(f'--env {one}' for one in dict.fromkeys((*old, *new)))}; "
                 "--force takes what is not named out",
             )
     return joined

@@ -207,6 +207,11 @@ def test_what_earlier_runs_wrote_for_other_environments_stays_allowed() -> None:
     assert list(joined) == ["appproject.yaml", "application-prod.yaml"]
 
 
+def test_a_project_never_becomes_another_one() -> None:
+    with pytest.raises(UsageError, match="is AppProject web, and would become shop"):
+        applications.beside(applications.files("shop", [PROD]), applications.files("web", [DEV]))
+
+
 def test_a_list_that_would_lose_an_environment_is_refused() -> None:
     before = applications.files_of_list("web", [replace(DEV, destination=Destination("lab")), PROD])
     with pytest.raises(UsageError, match="lists dev, prod, and would lose dev") as refused:

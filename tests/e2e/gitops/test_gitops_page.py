@@ -36,6 +36,7 @@ class Newcomer:
             "--namespace dev ": f"--namespace {release} ",
             "s/NAMESPACE/dev/": f"s/NAMESPACE/{release}/",
             "repo-config": f"repo-{release}",
+            "gitops init": f"gitops init --app-project {release}",
             "eu-1": os.environ["LAB_ARGOCD_CLUSTER"],
         }
         programs = folder / "programs"
@@ -113,10 +114,7 @@ def test_the_page_from_top_to_bottom(newcomer: Newcomer) -> None:
     # The Applications are those that the page says, and may do what the AppProject says.
     apps = json.loads(kubectl("--namespace", ARGOCD, "get", "application", "--output", "json"))["items"]
     ours = {one["metadata"]["name"]: one["spec"]["project"] for one in apps if project.namespace in str(one["spec"])}
-    assert ours == {
-        f"{project.namespace}-dev": project.namespace,
-        f"{project.namespace}-t-test": f"{project.namespace}-t",
-    }
+    assert ours == dict.fromkeys((f"{project.namespace}-dev", f"{project.namespace}-t-test"), project.namespace)
     # What the page says last counts: by merge request.
     project.profile("dev", values={"env": {"VERSION": "v3"}})
     newcomer.follow("sh", "deploy up --env dev\n")
