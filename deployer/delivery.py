@@ -157,6 +157,7 @@ class ByArgoCD:
     """The configuration repository keeps the revisions, and Argo CD applies them."""
 
     profile: Profile
+    environment: str
     project: Path
     place: Place
     programs: Programs
@@ -281,17 +282,16 @@ class ByArgoCD:
         if item is None:
             raise PreflightError(
                 f"there is no Application {there.application} in {there.namespace} (context {there.context})",
-                detail=tuple(gitops.application(there).splitlines()),
-                hint="have it applied once: `deploy gitops init` writes it and an AppProject; argocd.application and "
-                "argocd.namespace name another one",
+                hint=f"have it applied once: `deploy gitops init --env {self.environment}` writes it and an AppProject"
+                "; argocd.application and argocd.namespace name another one",
             )
         if found := gitops.problems(item, there):
             raise PreflightError(
                 f"Application {there.application} in {there.namespace} does not deliver what is committed to "
                 f"{there.path}: {found[0]}",
                 detail=found[1:],
-                hint="mend the Application or the section argocd of the profile; this one would do:\n"
-                + gitops.application(there),
+                hint="mend the Application or the section argocd of the profile; "
+                f"`deploy gitops init --env {self.environment}` writes one that fits",
             )
         self._demand_pull_secret(cluster)
         left = gitops.unsealed(item, there, [gitops.sealed(file) for file in self.sealed])
@@ -406,6 +406,7 @@ def of(
         case "argocd":
             return ByArgoCD(
                 profile=profile,
+                environment=environment,
                 project=project,
                 place=gitops.place(environment, profile, target),
                 programs=programs,

@@ -13,9 +13,6 @@ from deployer.profile import Profile
 VALUES, CHART, SEALED = "values.yaml", "chart", "secrets"
 """What of the folder is ours: the effective values, the chart, and the files that sops encrypted, as they are."""
 
-IN_CLUSTER = "https://kubernetes.default.svc"
-"""What Argo CD calls the cluster that it runs in."""
-
 
 class Change(Protocol):
     """A commit that changed the folder."""
@@ -153,32 +150,6 @@ def sealed(file: Path) -> str:
 
 
 # The Application
-
-
-def application(there: Place) -> str:
-    """The Application that delivers from there, as a manifest to apply."""
-    where = "server: " + (IN_CLUSTER if there.beside else "URL of the cluster, as Argo CD knows it")
-    return f"""\
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata:
-  name: {there.application}
-  namespace: {there.namespace}
-spec:
-  project: default
-  source:
-    repoURL: {there.repository}
-    targetRevision: {there.branch}
-    path: {there.source}
-    helm:
-      releaseName: {there.release}
-      valueFiles: [../{VALUES}]
-  destination:
-    {where}
-    namespace: {there.target.namespace}
-  syncPolicy:
-    automated: {{}}
-"""
 
 
 def problems(item: Mapping[str, Any], there: Place) -> tuple[str, ...]:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from deployer.model import Record, Target
 from deployer.plan import gitops
-from deployer.plan.gitops import Place, application, problems, revisions
+from deployer.plan.applications import LOCAL, Delivery, Destination, application
+from deployer.plan.gitops import Place, problems, revisions
 from deployer.plan.rollback import last_good
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
@@ -72,13 +72,22 @@ PLACE = Place(
 
 
 def written() -> dict[str, Any]:
-    item: dict[str, Any] = yaml.safe_load(application(PLACE))
-    return item
+    delivery = Delivery(
+        environment="dev",
+        release=PLACE.release,
+        application=PLACE.application,
+        argocd=PLACE.namespace,
+        repository=PLACE.repository,
+        branch=PLACE.branch,
+        path=PLACE.path,
+        namespace=PLACE.target.namespace,
+        destination=Destination(server=LOCAL),
+    )
+    return application("shop", delivery)
 
 
 def test_what_is_written_for_an_application_fits() -> None:
     assert problems(written(), PLACE) == ()
-    assert written()["spec"]["destination"]["server"] == gitops.IN_CLUSTER
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

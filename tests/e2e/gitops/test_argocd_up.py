@@ -124,7 +124,7 @@ def test_what_the_application_should_be_is_told_before_anything_is_touched(fault
     gone = fault.deploy("up", "--env", "dev", *V1)
     assert gone.code == 3, gone
     assert "there is no Application" in gone.err
-    assert f"repoURL: {there.config.url}" in gone.err
+    assert "deploy gitops init --env dev" in gone.err
     assert len(there.config.commits) == 1
     fault.profile("dev", secrets={"secret.data.TOKEN": "API_TOKEN"})
     secret = fault.deploy("up", "--env", "dev", *V1, environ={"API_TOKEN": "s3cret-t0ken"})
