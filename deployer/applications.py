@@ -78,6 +78,14 @@ class Application:
         """Ask Argo CD to compare with the newest commit now; the object as it is then."""
         return self.cluster.merge(self._path, {"metadata": {"annotations": {REFRESH: "normal"}}})
 
+    def looked_again(self) -> Json | None:
+        """The object when Argo CD has compared anew; as it is, where it does not within some seconds."""
+        deadline, item = time.monotonic() + AGAIN, self.refresh()
+        while REFRESH in (item["metadata"].get("annotations") or {}) and time.monotonic() < deadline:
+            time.sleep(EVERY)
+            item = self.cluster.get(self._path)
+        return item
+
     def _has_windows(self, item: Mapping[str, Any]) -> bool:
         """Whether its project has sync windows, which would tell why it does not sync. Not everybody may read it."""
         project = (item.get("spec") or {}).get("project") or "default"

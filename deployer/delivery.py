@@ -279,6 +279,8 @@ class ByArgoCD:
                 hint="docs/permissions.md has the Role that a delivery by Argo CD needs",
             )
         item = application.get()
+        if item and gitops.refused(item):  # perhaps of a project, or a cluster, that has come meanwhile
+            item = application.looked_again()
         if item is None:
             raise PreflightError(
                 f"there is no Application {there.application} in {there.namespace} (context {there.context})",

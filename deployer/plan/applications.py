@@ -50,8 +50,8 @@ _OF_CLUSTER = {
     "VolumeAttributesClass",
 }
 
-PROJECT, LIST = "appproject.yaml", "applicationset.yaml"
-"""Files that all environments share."""
+PROJECT, LIST = "appproject.yaml", "environments.yaml"
+"""Files that all environments share. By its name the project is applied first: its Applications need it."""
 
 Object = dict[str, Any]
 
@@ -91,7 +91,7 @@ def files(project: str, deliveries: Sequence[Delivery]) -> dict[str, Object]:
     """An AppProject, and an Application for each environment, by the names of their files."""
     return {
         PROJECT: app_project(project, deliveries),
-        **{f"application-{one.environment}.yaml": application(project, one) for one in deliveries},
+        **{f"environment-{one.environment}.yaml": application(project, one) for one in deliveries},
     }
 
 
@@ -108,7 +108,7 @@ def files_of_fleets(project: str, deliveries: Sequence[Delivery], labels: Mappin
     anywhere = [replace(one, destination=Destination(server="*")) for one in deliveries]
     return {
         PROJECT: app_project(project, anywhere),
-        **{f"applicationset-{one.environment}.yaml": fleet(project, one, labels) for one in deliveries},
+        **{f"fleet-{one.environment}.yaml": fleet(project, one, labels) for one in deliveries},
     }
 
 

@@ -159,6 +159,12 @@ def problems(item: Mapping[str, Any], there: Place) -> tuple[str, ...]:
     return tuple(_wrong(item, spec, source, there))
 
 
+def refused(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why Argo CD does nothing with an Application, as it saw it when it last looked."""
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    return tuple(str(one.get("message", "")) for one in conditions if one.get("type") == "InvalidSpecError")
+
+
 def unsealed(item: Mapping[str, Any], there: Place, files: Sequence[str]) -> tuple[str, ...]:
     """The encrypted files of the folder that no values of the Application name: it delivers without them."""
     named = ((_source(item.get("spec") or {}, there).get("helm")) or {}).get("valueFiles") or ()
@@ -186,10 +192,7 @@ def _wrong(item: Mapping[str, Any], spec: Mapping[str, Any], source: Mapping[str
             yield f"{what} is {has or 'not set'}, and should be {wanted}"
     if f"../{VALUES}" not in (helm.get("valueFiles") or ()):
         yield f"spec.source.helm.valueFiles does not name ../{VALUES}"
-    status = item.get("status") or {}
-    for one in status.get("conditions") or ():
-        if one.get("type") == "InvalidSpecError":
-            yield str(one.get("message", ""))
+    yield from refused(item)
 
 
 def _branch(text: str) -> str:

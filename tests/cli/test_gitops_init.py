@@ -70,18 +70,18 @@ def test_a_project_and_an_application_for_each_environment(project: Path, capsys
     assert init(project, "--env", "test", "--cluster", "test=eu-1", "--sync", "test=manual") == 0
     told = capsys.readouterr()
     assert sorted(file.name for file in (project / "gitops").iterdir()) == [
-        "application-dev.yaml",
-        "application-test.yaml",
         "appproject.yaml",
+        "environment-dev.yaml",
+        "environment-test.yaml",
     ]
     assert data(project / "gitops/appproject.yaml")["spec"]["destinations"] == [
         {"name": "eu-1", "namespace": "shop-test"},
         {"name": "lab", "namespace": "shop-dev"},
     ]
-    test = data(project / "gitops/application-test.yaml")
+    test = data(project / "gitops/environment-test.yaml")
     assert test["metadata"] == {"name": "web-test", "namespace": "argocd"}
     assert "automated" not in test["spec"]["syncPolicy"]
-    assert "  written application-test.yaml: Application web-test: web/test/chart of " in told.out
+    assert "  written environment-test.yaml: Application web-test: web/test/chart of " in told.out
     assert "kubectl --context hub apply" in told.out
     assert "s3cret" not in told.out + told.err
 
@@ -90,16 +90,16 @@ def test_what_people_changed_is_kept_and_what_nobody_changed_is_made_anew(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert init(project) == 0
-    file = project / "gitops/application-dev.yaml"
+    file = project / "gitops/environment-dev.yaml"
     first = file.read_text()
     assert init(project) == 0
-    assert "there    application-dev.yaml" in capsys.readouterr().out
+    assert "there    environment-dev.yaml" in capsys.readouterr().out
     assert init(project, "--sync", "manual") == 0
     assert file.read_text() != first
     file.write_text(file.read_text() + "# ours now\n")
     assert init(project, "--sync", "auto") == ExitCode.KEPT
     assert file.read_text().endswith("# ours now\n")
-    assert "KEPT     application-dev.yaml" in capsys.readouterr().out
+    assert "KEPT     environment-dev.yaml" in capsys.readouterr().out
     assert init(project, "--sync", "auto", "--force") == 0
     assert "ours now" not in file.read_text()
 
@@ -107,7 +107,7 @@ def test_what_people_changed_is_kept_and_what_nobody_changed_is_made_anew(
 def test_a_link_is_not_written_through(project: Path) -> None:
     other = project / "other.yaml"
     assert init(project) == 0
-    file = project / "gitops/application-dev.yaml"
+    file = project / "gitops/environment-dev.yaml"
     other.write_text(file.read_text())
     file.unlink()
     file.symlink_to(other)
@@ -126,16 +126,16 @@ def test_a_dry_run_shows_the_files_and_writes_none(project: Path, capsys: pytest
     assert init(project, "--dry-run", "--output", "json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["environments"], found["written"], found["commit"]) == (["dev"], [], None)
-    assert "kind: Application\n" in found["files"]["application-dev.yaml"]
+    assert "kind: Application\n" in found["files"]["environment-dev.yaml"]
 
 
 def test_sets_for_lists_and_for_fleets(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(project, "--env", "test", "--application-set", "--out", "sets") == 0
-    spec = data(project / "sets/applicationset.yaml")["spec"]
+    spec = data(project / "sets/environments.yaml")["spec"]
     assert [one["cluster"] for one in spec["generators"][0]["list"]["elements"]] == ["lab", "lab"]
     fleet = ["gitops", "init", "-C", str(project), "--env", "dev", "--cluster-label", "region=eu", "--out", "fleet"]
     assert run(fleet) == 0
-    assert data(project / "fleet/applicationset-dev.yaml")["metadata"]["name"] == "web-dev"
+    assert data(project / "fleet/fleet-dev.yaml")["metadata"]["name"] == "web-dev"
     assert "every cluster with region=eu" in capsys.readouterr().out
 
 
@@ -144,7 +144,7 @@ def test_encrypted_values_are_rendered_as_they_stand_and_need_no_key(project: Pa
         "secret:\n  data:\n    TOKEN: ENC[AES256_GCM,data:AAAA]\nsops:\n  mac: ENC[x]\n  version: 3.11.0\n"
     )
     assert init(project) == 0
-    source = data(project / "gitops/application-dev.yaml")["spec"]["source"]
+    source = data(project / "gitops/environment-dev.yaml")["spec"]["source"]
     assert source["helm"]["valueFiles"] == ["../values.yaml", "secrets://../secrets/environments/dev.secrets.yaml"]
     assert '"TOKEN": "ENC[AES256_GCM,data:AAAA]"' in (project.parent / "stdin").read_text()
 
@@ -164,9 +164,9 @@ def test_into_the_configuration_repository_beside_what_is_there(
     assert first["commit"] == git(project, "rev-parse", "main").strip()
     assert run(["gitops", "init", "-C", str(project), "--env", "test", "--cluster", "eu-1", "--commit"]) == 0
     assert git(project, "ls-tree", "-r", "--name-only", "main").split() == [
-        "gitops/web/application-dev.yaml",
-        "gitops/web/application-test.yaml",
         "gitops/web/appproject.yaml",
+        "gitops/web/environment-dev.yaml",
+        "gitops/web/environment-test.yaml",
     ]
     both = parse(Path("p"), git(project, "show", "main:gitops/web/appproject.yaml")).data["spec"]["destinations"]
     assert [one["namespace"] for one in both] == ["shop-test", "shop-dev"]
@@ -205,7 +205,7 @@ def test_where_to_has_to_be_said_for_another_cluster_and_not_for_its_own(
     base = project / "environments/base.yaml"
     base.write_text(base.read_text().replace(", context: hub", ""))
     assert run(asked) == 0
-    destination = data(project / "gitops/application-dev.yaml")["spec"]["destination"]
+    destination = data(project / "gitops/environment-dev.yaml")["spec"]["destination"]
     assert destination == {"server": "https://kubernetes.default.svc", "namespace": "shop-dev"}
 
 

@@ -168,13 +168,13 @@ def test_a_fleet_is_every_cluster_with_the_labels() -> None:
     assert spec["template"]["metadata"]["name"] == "web-prod-{{ .nameNormalized }}"
     assert spec["template"]["spec"]["destination"] == {"server": "{{ .server }}", "namespace": "shop"}
     found = applications.files_of_fleets("web", [PROD], {"region": "eu"})
-    assert sorted(found) == ["applicationset-prod.yaml", "appproject.yaml"]
+    assert sorted(found) == ["appproject.yaml", "fleet-prod.yaml"]
     assert found["appproject.yaml"]["spec"]["destinations"] == [{"server": "*", "namespace": "shop"}]
 
 
 def test_files_hold_what_was_planned() -> None:
     found = applications.files("web", [DEV, PROD])
-    assert list(found) == ["appproject.yaml", "application-dev.yaml", "application-prod.yaml"]
+    assert list(found) == ["appproject.yaml", "environment-dev.yaml", "environment-prod.yaml"]
     for item in (*found.values(), *applications.files_of_list("web", [PROD]).values()):
         assert parse(Path("a"), applications.text(item)).data == item
 
@@ -204,7 +204,7 @@ def test_what_earlier_runs_wrote_for_other_environments_stays_allowed() -> None:
         "Deployment",
         "HorizontalPodAutoscaler",
     ]
-    assert list(joined) == ["appproject.yaml", "application-prod.yaml"]
+    assert list(joined) == ["appproject.yaml", "environment-prod.yaml"]
 
 
 def test_a_project_never_becomes_another_one() -> None:

@@ -99,7 +99,7 @@ def test_the_real_definitions_take_every_form(delivered: Project) -> None:
     assert delivered.deploy(*fleet).code == 0
     fleet_folder = str(delivered.folder / "fleet")
     kubectl("apply", "--server-side", "--validate=strict", "--dry-run=server", "--filename", fleet_folder)
-    assert "ignoreDifferences" in (delivered.folder / "two/application-test.yaml").read_text()
+    assert "ignoreDifferences" in (delivered.folder / "two/environment-test.yaml").read_text()
 
 
 def test_an_application_delivers_within_its_project(delivered: Project) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, Project, kubectl, run
-from delivered import Config, config  # noqa: F401  # a fixture
+from delivered import Config, config, until  # noqa: F401  # a fixture
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
 
@@ -97,9 +97,22 @@ def status(newcomer: Newcomer, environment: str) -> dict[str, Any]:
     return found
 
 
+def early(newcomer: Newcomer, snippet: str) -> None:
+    """Apply the Application before its project, and wait until Argo CD has found that wrong: it is looked at again."""
+    newcomer.follow("sh", snippet.splitlines()[0])
+    newcomer.follow("sh", "kubectl apply --filename gitops/environment-dev.yaml")
+    name = f"{newcomer.project.namespace}-dev"
+    seen = ("--namespace", ARGOCD, "get", "application", name, "--output", "jsonpath={.status.conditions[*].type}")
+    until(lambda: "InvalidSpecError" in kubectl(*seen), lambda: "Argo CD takes an Application without its project")
+
+
 def test_the_page_from_top_to_bottom(newcomer: Newcomer) -> None:
     project, config = newcomer.project, newcomer.config
+    hurried = False
     for language, snippet in SNIPPETS:
+        if "kubectl apply --filename gitops/" in snippet and not hurried:
+            hurried = True
+            early(newcomer, snippet)
         if CHANGE in snippet:
             project.profile("dev", values={"env": {"VERSION": "v2"}})
             newcomer.follow("sh", "deploy up --env dev\n")
