@@ -34,7 +34,7 @@ VERBS = (
     "doctor",
     "init",
 )
-GROUPS = ("config", "secrets")
+GROUPS = ("config", "secrets", "gitops")
 """Verbs that have verbs of their own."""
 
 

@@ -221,7 +221,15 @@ def _done(
     with run.lease(ready.cluster, "up", tell) as lease:
         ready = run.checks.anew(ready, given, force=force)
         doors = Doors(
-            run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+            run.programs,
+            ready.cluster,
+            ready.registry,
+            ready.helm,
+            lease,
+            run.login,
+            run.mask,
+            run.delivery,
+            run.prometheus,
         )
         return execute(again(ready), run.profile, run.project, doors, tell, began)
 
@@ -230,7 +238,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
     """What an `up` does, from what was found."""
     if ready.standing:
         return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
-    return plan_up(
+    made = plan_up(
         run.environment,
         run.profile,
         ready.facts,
@@ -241,6 +249,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         secrets=run.secret_paths,
         because=ready.because,
     )
+    return replace(made, notes=(*made.notes, *ready.notes))
 
 
 def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Saved:
