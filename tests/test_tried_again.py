@@ -89,3 +89,10 @@ def test_a_cache_that_fails_is_a_warning(tmp_path: Path) -> None:
     assert result.warnings == (
         "the cache could not be written: denied: no caches here; the image is not the worse for it",
     )
+
+
+def test_a_program_of_another_platform(tmp_path: Path) -> None:
+    said = "#9 0.1 exec /bin/sh: exec format error"
+    result, started = ran(tmp_path, f"echo '{said}'; echo 'ERROR: failed to solve'; exit 1", again="registry")
+    assert (result.exit_code, started) == (ExitCode.BUILD, 1)
+    assert "$BUILDPLATFORM" in str(result.hint)
