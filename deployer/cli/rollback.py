@@ -90,7 +90,7 @@ def rollback(
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)
 
 
 def _many(
@@ -119,7 +119,8 @@ def _many(
             with one.lease(cluster, "rollback", tell) as lease:
                 plan = _made(one, one.checks.kept(cluster), None, force=False).passing(passed)
                 doors = Doors(one.programs, cluster, Registry(one.profile.registry.url), helm, lease, mask=one.mask)
-                return execute(plan, one.profile, one.project, doors, tell)
+                result = execute(plan, one.profile, one.project, doors, tell)
+            return one.told(result)
         finally:
             cluster.close()
 

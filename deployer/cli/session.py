@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, notes, prometheus, sops
+from deployer import ci, credentials, dockerconfig, evidence, lock, notes, prometheus, sops, telemetry
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -21,7 +21,7 @@ from deployer.cluster import Cluster
 from deployer.commands import docker
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
+from deployer.errors import DeployError, ExitCode, Interrupted, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
@@ -36,6 +36,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.telemetry.context import Context, context
 from deployer.values import layers
 from deployer.values.assign import shown
 from deployer.values.layers import Layer
@@ -60,6 +61,7 @@ class Session:
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
     prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+    trace: Context = field(default_factory=lambda: context(None))
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
 
@@ -74,7 +76,17 @@ class Session:
         """The same for one of the environment's targets."""
         profile = fleets.at(self.profile, one)
         own = layers.everywhere(layers.TARGET, one.values, f"target {one.name}")
-        return replace(self, profile=profile, target=target(self.project, profile), own=(own,))
+        return replace(
+            self, profile=profile, target=target(self.project, profile), own=(own,), trace=self.trace.below()
+        )
+
+    def told(self, result: Result) -> Result:
+        """The result, once those who observe were told of it. Whom it could not be told is a warning in it."""
+        try:
+            missing = telemetry.tell(self.mask.through(result), self.profile, self.project, self.trace, self.variables)
+        except Interrupted:  # the run is over: what it came to counts
+            return result
+        return replace(result, warnings=(*result.warnings, *missing))
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -155,8 +167,8 @@ def session(
     except DeployError as error:
         opened = error
     asked = prometheus.connect(profile, known)
-    shown_to = prometheus.variables(profile)
-    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    shown_to = (*prometheus.variables(profile), *telemetry.variables(profile))
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to if known.get(name))])
     if asked:
         mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
@@ -171,7 +183,9 @@ def session(
         if name
     }
     with _masked(mask), ExitStack() as stack:
-        environ = dict(os.environ)
+        environ, trace = dict(os.environ), context(os.environ.get("TRACEPARENT"))
+        if profile.telemetry.otlp:
+            environ["TRACEPARENT"] = trace.traceparent
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-"))
             if login:
@@ -195,6 +209,7 @@ def session(
             variables=known,
             opened=opened,
             prometheus=asked,
+            trace=trace,
         )
         yield made if many else _alone(made, one)
 
