@@ -12,7 +12,7 @@ JOBS ?= 4
 
 .PHONY: help install check fmt test demo lab lab-down lab-status golden
 .PHONY: bench-health bench-rivals bench-unchanged together chaos fuzz clean
-.PHONY: gitops pipelines bench-metrics
+.PHONY: canary fleet gitops pipelines registries bench-cache bench-metrics observe
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,14 @@ bench-unchanged: $(READY) lab ## an `up` with nothing to do, against bare docker
 pipelines: $(READY) lab ## the shipped pipelines of GitHub and GitLab, from commit to prod, cancelled and run again
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/pipelines.py
 
+registries: $(READY) lab ## BuildKit beside docker: platforms, attestations, a cache; and every fault of a registry
+	@$(LAB) buildkit
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py "buildkit or registries"
+
+bench-cache: $(READY) lab ## a cold runner's build with the registry's cache and without, PAIRS=3 of them
+	@$(LAB) buildkit
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_cache.py
+
 together: $(READY) lab ## twenty deploys of one release at once: minutes on two cores
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m slow tests/e2e/test_together.py
 
@@ -79,9 +87,21 @@ bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUN
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
+canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
+	@$(LAB) gateway && $(LAB) mesh
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py canary
+
+fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resume, time and memory; some minutes
+	@$(LAB) fleet
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_fleet.py
+
 gitops: $(READY) lab ## delivery by Argo CD, on a real one beside the lab, with its git server
 	@$(LAB) gitops
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py gitops
+
+observe: $(READY) lab ## metrics, traces, dashboard, alerts and the metric guard, against the real Prometheus and collector
+	@$(LAB) observe
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_observe.py
 
 fuzz: $(READY) ## broken profiles by the thousand: INPUTS=10000, SEED=0
 	@$(BIN)/python tests/fuzz/fuzz_profiles.py

@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from deployer import beside, metricguard, pullsecret, record, refusal, release, rollout, storage
+from deployer import beside, leftover, metricguard, pullsecret, record, refusal, release, rollout, routing, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
+from deployer.configrepo import Change
 from deployer.credentials import Login
+from deployer.delivery import ByArgoCD, Delivery
 from deployer.errors import (
     BuildError,
     DeadlineError,
@@ -23,6 +26,7 @@ from deployer.errors import (
     PreflightError,
     UnhealthyError,
 )
+from deployer.health.application import Seen
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
@@ -30,19 +34,42 @@ from deployer.mask import Mask
 from deployer.metrics import pods
 from deployer.metrics.judge import Guard, Reading
 from deployer.metrics.query import Side
-from deployer.model import Image, Record, Rendered, Values
-from deployer.plan import values
-from deployer.plan.steps import Abandon, Observe, Pin, Plan, PullSecret, Rollback, Run, Step, Uninstall, Upgrade, Verify
+from deployer.model import Image, Record, Values
+from deployer.plan import canary, gitops, values
+from deployer.plan.steps import (
+    Abandon,
+    Clear,
+    Commit,
+    Hold,
+    Observe,
+    Pin,
+    Plan,
+    Portion,
+    PullSecret,
+    Revert,
+    Rollback,
+    Routed,
+    Run,
+    Step,
+    Sync,
+    Uninstall,
+    Upgrade,
+    Verify,
+)
 from deployer.process import Lifeline, ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
 from deployer.stop import Stop
+from deployer.values.document import objects
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
+
+ROUTED = 60.0
+"""Seconds for what implements the routes to take up a new state."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,7 @@ class Doors:
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
     mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
+    delivery: Delivery | None = None  # None where nothing is released
     prometheus: Prometheus | None = None  # None where no metrics are watched
 
 
@@ -71,9 +99,12 @@ class _Run:
     image: Image | None
     record: Record  # the facts of what is being released
     revision: int | None = None
+    commit: str = ""  # of the configuration repository, where Argo CD delivers
+    proposed: str = ""  # the branch of a merge request that was asked for
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
-    since: float = 0.0  # server time before helm started
+    since: float = 0.0  # server time before helm started, or before the commit
+    portion: Portion | None = None  # what the newest revision gives a canary
     changed: bool = False
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
@@ -92,6 +123,12 @@ class _Run:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
         return self.doors.cluster
+
+    @property
+    def pulled(self) -> ByArgoCD:
+        """For a deed in the configuration repository, or with Argo CD."""
+        assert isinstance(self.doors.delivery, ByArgoCD)
+        return self.doors.delivery
 
 
 def execute(
@@ -135,6 +172,8 @@ def execute(
         stages=tuple(run.stages),
         image=run.image,
         revision=run.revision,
+        commit=run.commit or None,
+        proposed=run.proposed or None,
         judgements=run.judgements,
         metrics=run.metrics,
         diagnosis=run.diagnosis,
@@ -160,6 +199,8 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
+            if run.proposed:  # the rest is for people, and a later run
+                break
     except BaseException:
         _finish(run, stage, began, "", ok=False)
         raise
@@ -201,25 +242,39 @@ def _do(run: _Run, step: Step) -> str:
             return ""
         case Abandon():
             return _abandon(run, step.deed)
-        case Upgrade(given, rendered):
-            return _upgrade(run, step.stage, given, rendered)
-        case Rollback(revision):
-            return _rollback(run, step.stage, revision)
+        case Upgrade():
+            return _upgrade(run, step.stage, step.deed)
+        case Rollback():
+            return _rollback(run, step.stage, step.deed)
+        case Commit(given, proposal):
+            return _commit(run, given, proposal)
+        case Revert(revision, commit):
+            return _revert(run, revision, commit)
+        case Sync(running):
+            return _sync(run, running)
         case Uninstall():
             return _uninstall(run, step.stage)
         case Observe(guards):
             return _observe(run, guards)
         case Verify(stuck, healthy):
-            outcome = _watched(run, run.profile.release.timeout)
+            outcome = _watched(run)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
                 for pod in trapped:
                     run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
                     run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
-                outcome = _watched(run, run.profile.release.timeout)
+                outcome = _watched(run)
             if outcome.verdict is Verdict.HEALTHY and healthy == "observed":
                 run.judgements, run.rolled = outcome.judgements, outcome.rolled
                 return _summary(outcome)
             return _judged(run, outcome)
+        case Hold(seconds):
+            return _judged(run, _watched(run, hold=seconds))
+        case Routed():
+            return _routed(run)
+        case Clear():
+            gone = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
+            run.changed |= bool(gone)
+            return f"removed {', '.join(gone)}" if gone else "nothing was left"
 
 
 def _program(run: _Run, stage: str, deed: Run) -> None:
@@ -294,11 +349,13 @@ def _uninstall(run: _Run, stage: str) -> str:
     return ""
 
 
-def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
+def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
     assert run.image is not None
     assert run.doors.helm is not None
     pull_secret = run.profile.registry.pull_secret if run.doors.login else None
-    text = values.text(values.release(given, run.image, pull_secret))
+    wanted = values.release(deed.values, run.image, pull_secret)
+    text = values.text(canary.layered(deed.portion, wanted) if deed.portion else wanted)
+    rendered = deed.rendered
     settings = run.profile.release
     chart = run.project / settings.chart
     run.since = run.cluster.server_time()
@@ -306,7 +363,7 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
         chart,
         text,
         timeout=settings.timeout,
-        history_max=settings.history_max,
+        history_max=max(settings.history_max, deed.keep, deed.portion.keep if deed.portion else 0),
         wait="workloads" if rendered.waits else "hooks",
     )
     run.changed = True
@@ -328,15 +385,18 @@ def _upgrade(run: _Run, stage: str, given: Values, rendered: Rendered) -> str:
             _explain(run, doom.judgement, doom.diagnosis)
             raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
     run.revision, run.manifest = release.upgraded(answer)
+    run.portion = deed.portion
     return f"revision {run.revision}"
 
 
-def _rollback(run: _Run, stage: str, revision: int) -> str:
+def _rollback(run: _Run, stage: str, deed: Rollback) -> str:
+    revision = deed.revision
     settings, helm, programs = run.profile.release, run.doors.helm, run.doors.programs
     assert helm is not None
     run.since = run.cluster.server_time()
-    command = helm.rollback(revision, timeout=settings.timeout, history_max=settings.history_max)
+    command = helm.rollback(revision, timeout=settings.timeout, history_max=max(settings.history_max, deed.keep))
     run.changed = True
+    run.portion = None
     try:
         programs.run(command, lambda line: run.tell(Line(stage, line)))
     except ProgramFailed as error:
@@ -346,17 +406,139 @@ def _rollback(run: _Run, stage: str, revision: int) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _watched(run: _Run, timeout: float) -> rollout.Outcome:
+def _routed(run: _Run) -> str:
+    """Waits for a minute at most: what implements routes needs a moment, or is not there."""
+    routes = [one for one in objects(run.manifest) if canary.is_route(one)]
+    if not routes:
+        return ""
+    namespace, longest = run.plan.target.namespace, min(ROUTED, run.profile.release.timeout)
+    try:
+        routing.settle(run.cluster, namespace, routes, timeout=longest)
+    except UnhealthyError as error:
+        _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
+        raise
+    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
+
+
+def _commit(run: _Run, given: Values, proposal: str) -> str:
+    assert run.image is not None
+    pulled, plan, record_ = run.pulled, run.plan, run.record
+    pull_secret = run.profile.registry.pull_secret if run.doors.login else None
+    files = pulled.files(values.release(given, run.image, pull_secret))
+    subject, trailers = gitops.subject(plan, record_), gitops.trailers(plan, record_, pulled.chart())
+    run.since = run.cluster.server_time()
+    repository = pulled.repository
+    repository.tell = run.tell
+    if proposal:
+        proposed = repository.propose(files, subject, trailers, proposal)
+        if proposed:
+            run.changed, run.proposed = True, proposal
+            return f"proposed as branch {proposal}, commit {proposed.sha[:12]}"
+        return _committed(run, None)
+    return _committed(run, repository.commit(files, subject, trailers))
+
+
+def _revert(run: _Run, revision: int, commit: str) -> str:
+    pulled, plan = run.pulled, run.plan
+    chart = pulled.chart()
+    run.since = run.cluster.server_time()
+    subject, trailers = gitops.subject(plan, run.record, revision), gitops.trailers(plan, run.record, chart, commit)
+    pulled.repository.tell = run.tell
+    note = _committed(run, pulled.repository.revert(commit, subject, trailers))
+    return f"{note} is what revision {revision} was"
+
+
+def _committed(run: _Run, change: Change | None) -> str:
+    """Go on with a commit; where there was nothing to commit, with the newest one: it is judged anew."""
+    run.changed |= change is not None
+    found = change or run.pulled.repository.history()[-1]
+    run.revision, run.commit, run.manifest = found.number, found.sha, run.pulled.render(found.sha)
+    run.record = replace(run.record, commit=found.sha)
+    return f"revision {found.number}, commit {found.sha[:12]}" + ("" if change else ": it is there already")
+
+
+def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
+    """Argo CD applies, and we look on: a part of the release that is doomed may keep its sync waiting for ever."""
+    pulled, settings = run.pulled, run.profile.release
+    door = pulled.application(run.cluster)
+    ago = run.cluster.server_time() - run.since
+    wanted = pulled.wanted(run.commit, door.cluster.server_time() - ago, running)
+    rendered = replace(release.rendered(objects(run.manifest), first=False), waits=True, hooks=())
+    deadline = time.monotonic() + settings.timeout
+    with beside.watching(
+        run.cluster,
+        run.plan.target.namespace,
+        rendered,
+        since=run.since,
+        timeout=settings.timeout,
+        limits=run.profile.health,
+        tell=lambda event: run.tell(event) if _news(event) else None,
+    ) as doom:
+        try:
+            seen = door.follow(wanted, deadline=deadline, tell=run.tell, stop=lambda: doom.found() or run.stop.came())
+        except ClusterError as error:
+            seen = Seen("waiting", error.message, 0.0)
+    run.stop.check()
+    if seen.state == "waiting" and doom.judgement:
+        _explain(run, doom.judgement, doom.diagnosis)
+        words = f"{doom.judgement.workload}: {doom.judgement.causes[0].message}"
+        _record(run, rollout.Outcome(Verdict.FAILED, words, run.judgements))
+        raise UnhealthyError(words)
+    for note in seen.notes:
+        run.warnings.append(note)
+        run.tell(Notice(note, Severity.WARNING))
+    if seen.state == "synced":
+        return f"{door.name} is synced to {run.commit[:12]}"
+    raise _unsynced(run, door.name, seen)
+
+
+def _news(event: Event) -> bool:
+    """Before Argo CD has come to a workload there is nothing to say of it."""
+    return not isinstance(event, Progress) or bool(event.judgement.causes or event.judgement.counts.desired)
+
+
+def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
+    """Why Argo CD has not applied our commit. Only what the commit is to blame for is undone."""
+    commit = f"commit {run.commit[:12]}"
+    look = f"`deploy status --env {run.plan.environment}` says how it is"
+    match seen.state:
+        case "failed":
+            message = f"Argo CD cannot apply {commit}: {seen.words}"
+            _record(run, rollout.Outcome(Verdict.FAILED, message, ()))
+            return UnhealthyError(message)
+        case "refused" | "lost":
+            return DeployError(
+                f"Application {name} does not take {commit}: {seen.words}",
+                hint="nothing was put back; mend that, and run again",
+            )
+        case "closed":
+            return PausedError(
+                f"{commit} is not applied: {seen.words}", hint=f"Argo CD applies it when the window opens; {look} then"
+            )
+    if seen.patience is None:
+        return DeadlineError(
+            f"{commit} is not applied after {run.profile.release.timeout:.0f} s: {seen.words}",
+            hint="it may only be slow: raise release.timeout",
+        )
+    return IndeterminateError(
+        f"no verdict: Argo CD has not applied {commit}: {seen.words}",
+        hint=f"nothing was put back, and the commit stays: it is applied when Argo CD is well again; {look}",
+    )
+
+
+def _watched(run: _Run, *, timeout: float | None = None, hold: float = 0.0) -> rollout.Outcome:
+    """Until a verdict. `timeout`: seconds, else the profile's."""
     try:
         return rollout.follow(
             run.cluster,
             run.plan.target.namespace,
             release.workloads(run.manifest),
             since=run.since,
-            timeout=timeout,
+            timeout=timeout or run.profile.release.timeout,
             limits=run.profile.health,
             tell=run.tell,
             stop=run.stop,
+            hold=hold,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
@@ -389,9 +571,9 @@ def _observe(run: _Run, guards: tuple[Guard, ...]) -> str:
         run.warnings.append(warning)
         run.tell(Notice(warning, Severity.WARNING))
     if watched.verdict is Verdict.FAILED:
-        seen = _watched(run, min(GLANCE, run.profile.release.timeout))
+        seen = _watched(run, timeout=min(GLANCE, run.profile.release.timeout))
         return _judged(run, rollout.breached(run.cluster, where, watched, now, seen, since=run.since))
-    outcome = _watched(run, run.profile.release.timeout)
+    outcome = _watched(run)
     if outcome.verdict is not Verdict.HEALTHY:
         return _judged(run, outcome)
     if watched.verdict is Verdict.INDETERMINATE:
@@ -413,7 +595,7 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
-    run.rolled = outcome.rolled
+    run.rolled = outcome.rolled or any(isinstance(step.deed, Upgrade) and step.deed.portion for step in run.plan.steps)
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
         return _summary(outcome)
@@ -431,22 +613,22 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     """The next `rollback` asks for it. A record that cannot be written is a warning: the rollout is what it is."""
     if run.revision is None or outcome.verdict is Verdict.INDETERMINATE:
         return
-    cause = "" if outcome.verdict is Verdict.HEALTHY else run.doors.mask(outcome.headline)
+    healthy = outcome.verdict is Verdict.HEALTHY
+    cause = "" if healthy else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
-        record.write(
-            run.cluster,
-            where,
-            run.plan.release,
-            run.revision,
-            replace(
-                run.record,
-                verdict=str(outcome.verdict),
-                cause=cause,
-                began=_utc(run.cluster.server_time() - seconds),
-                seconds=round(seconds, 1),
-            ),
+        made = replace(
+            run.record,
+            verdict="canary" if healthy and run.portion else str(outcome.verdict),
+            cause=cause,
+            began=_utc(run.cluster.server_time() - seconds),
+            seconds=round(seconds, 1),
         )
+        if made.commit:
+            most = run.profile.release.history_max
+            record.write_committed(run.cluster, where, run.plan.release, run.revision, made, most)
+        else:
+            record.write(run.cluster, where, run.plan.release, run.revision, made)
     except ClusterError as error:
         run.warnings.append(f"the verdict is not on record: {error.message}")
 
@@ -479,8 +661,8 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
 
 def _recover(run: _Run) -> int | None:
     """Put the good revision back; the revision that serves again, or None."""
-    plan, judgements, failed = run.plan, run.judgements, run.revision
-    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback)]
+    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit)
+    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback | Revert)]
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
@@ -493,7 +675,7 @@ def _recover(run: _Run) -> int | None:
         run.tell(Notice(run.warnings[-1], Severity.WARNING))
         return None
     finally:
-        run.judgements, run.diagnosis, run.revision = judgements, diagnosis, failed
+        run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
@@ -504,6 +686,11 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
     target, name = run.plan.target, run.plan.release
+    if run.commit:
+        return (
+            f"the commit is left in place; `deploy rollback --env {run.plan.environment}` goes back to the last "
+            "good one, where there is one"
+        )
     if run.plan.previous is None:
         return (
             "the first revision has nothing before it, so it is left in place; remove it with: "
@@ -516,6 +703,17 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 
 def _left(run: _Run) -> str:
     """What an interrupted run leaves behind."""
+    if run.portion:
+        env = run.plan.environment
+        return (
+            f"revision {run.revision} is a canary with {run.portion.weight} % of the requests: `deploy up --env {env}` "
+            f"goes on with it, `deploy rollback --env {env}` takes it back"
+        )
+    if run.commit:
+        return (
+            f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "
+            f"`deploy status --env {run.plan.environment}` says how it is"
+        )
     if run.revision is not None:
         return (
             f"revision {run.revision} is released, but was not watched to the end: "
@@ -529,6 +727,8 @@ def _left(run: _Run) -> str:
             if run.since
             else "nothing was removed"
         )
+    if run.since and isinstance(run.doors.delivery, ByArgoCD):
+        return f"maybe the commit was pushed: `deploy status --env {run.plan.environment}` tells"
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
     return "the release was not touched" + (
@@ -568,6 +768,8 @@ def _done(run: _Run) -> str:
         return f"{name} is unchanged: healthy at revision {run.revision}"
     if run.plan.verb == "down":
         return f"{name} is removed" if run.changed else f"there is no release {name}"
+    if run.proposed:
+        return f"{name} is proposed as branch {run.proposed}: merge it, and Argo CD applies it"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 

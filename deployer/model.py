@@ -77,7 +77,7 @@ class Job:
 class Record:
     """What is kept of a revision beside helm's own words. Nothing secret."""
 
-    verdict: str = ""  # healthy, failed, progressing, paused; empty while the run is not over
+    verdict: str = ""  # healthy, canary (it was, at its step), failed, progressing, paused; empty while the run lasts
     verb: str = ""  # up, rollback, promote
     cause: str = ""  # why it is not healthy
     image: str = ""  # registry/repository:tag@sha256:…
@@ -91,25 +91,45 @@ class Record:
     secrets: tuple[str, ...] = ()  # paths of the values that are secret
     source: str = ""  # the environment that it was promoted from
     overrides: Mapping[str, str] = field(default_factory=dict)  # guard: the reason given
+    commit: str = ""  # of the configuration repository, where Argo CD delivers: the record is of that one alone
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Where a revision stands between two versions: both run, and requests are split."""
+
+    weight: int  # percent of the requests that the new version gets
+    step: int  # 0: it runs, and gets none yet; one more than `steps`: the stable pods follow
+    steps: int
+
+    def __str__(self) -> str:
+        """`canary 25 % at step 2 of 4`."""
+        if not self.steps:
+            return f"canary {self.weight} %"
+        if self.step > self.steps:
+            return f"canary {self.weight} %, the stable version follows"
+        return f"canary {self.weight} % at step {self.step} of {self.steps}"
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of `helm history`, with the verdict on record."""
+    """One line of `helm history`, or one commit in the configuration repository; with the verdict on record."""
 
     number: int
-    status: str  # helm's word: deployed, superseded, failed, pending-upgrade, …
+    status: str  # helm's word: deployed, superseded, failed, pending-upgrade, …; committed: nobody has judged it yet
     updated: str
     chart: str
     description: str = ""
     verdict: str | None = None  # None where no verdict is on record: somebody else's release
     record: Record | None = None
+    canary: Canary | None = None  # None: one version has all requests
+    commit: str = ""  # of the configuration repository; empty where helm keeps the revision
 
     @property
     def origin(self) -> int:
         """The revision whose content this one has: itself, or the one that a rollback put back.
 
-        Helm names it in the description alone: `Rollback to 3`.
+        Helm names it in the description alone: `Rollback to 3`; so do we where commits are the revisions.
         """
         words = self.description.split()
         return (

@@ -161,6 +161,7 @@ _SAID = (
 )
 _HOST = re.compile(r"https?://([^/\s\"]+)/(?:v2/|token)?")
 _NAMED = re.compile(r"(?:failed to push|failed to resolve source metadata for|pushing|from) ([^/\s:]+(?::\d+)?)/")
+_BEFORE = re.compile(r"^(ERROR: |Error response from daemon: |Error: |failed to (build|solve|push \S+): )+")
 _LAST = re.compile(r"^(ERROR|Error response from daemon|Error)\b")
 
 
@@ -175,11 +176,13 @@ def told(lines: Sequence[str], host: str) -> Refusal | None:
     if "did not complete successfully" in text:  # a program of the Dockerfile's, whatever it talks to
         return None
     number = _STATUS.search(text)
+    if "failed to push" in text and not number:  # BuildKit's last word is the registry's; the status is further up
+        number = next(_STATUS.finditer("\n".join(reversed(shown))), None)
     status = int(number[1]) if number else 0
     fault = Fault.FULL if status and _ROOM.search(text) else _by_status(status)
     fault = fault or next((fault for fault, said in _SAID if said.search(text)), None)
     if fault is None:
         return None
     named = _HOST.search(text) or _NAMED.search(text)
-    said = re.sub(r"^(ERROR: |Error response from daemon: |Error: )+", "", shown[last])
+    said = _BEFORE.sub("", shown[last])
     return Refusal(fault, named[1] if named else host, status, said)

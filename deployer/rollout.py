@@ -41,19 +41,22 @@ def follow(
     limits: Limits,
     tell: Callable[[Event], None],
     stop: Stop | None = None,
+    hold: float = 0.0,
 ) -> Outcome:
     """Watch workloads that exist until they are judged; `since` is the server's time before they were changed.
 
+    `hold`: seconds for which healthy ones are watched all the same; `timeout` counts from their end.
     Raises Interrupted where the run is to end.
     """
     if not workloads:
         return Outcome(Verdict.HEALTHY, "the release has nothing that rolls out", ())
-    deadline = time.monotonic() + timeout
+    until = time.monotonic() + hold
+    deadline = until + timeout
     selection = watch.discover(cluster, namespace, workloads, deadline=deadline)
     ended = watch.follow(
         cluster,
         selection,
-        [judging(workload, since, limits) for workload in workloads],
+        [lasting(judging(workload, since, limits), until) for workload in workloads],
         deadline=deadline,
         tell=lambda said: tell(Progress(said) if isinstance(said, Judgement) else notice(said)),
         cancelled=stop.came if stop else lambda: False,
@@ -105,6 +108,19 @@ def judging(workload: Workload, since: float, limits: Limits) -> watch.Judge:
         nonlocal memory
         found, memory = judge(workload, snapshot, memory, since=since, now=now, limits=limits)
         return found
+
+    return look
+
+
+def lasting(judge: watch.Judge, until: float) -> watch.Judge:
+    """The same judge, but nothing is healthy for good before that moment (in time.monotonic()'s terms)."""
+
+    def look(snapshot: Snapshot, now: float) -> Judgement:
+        found = judge(snapshot, now)
+        left = until - time.monotonic()
+        if found.verdict is not Verdict.HEALTHY or left <= 0:
+            return found
+        return replace(found, verdict=Verdict.PROGRESSING, summary=f"{found.summary}; still watched", recheck=left)
 
     return look
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from deployer.cluster import Cluster, Json, path
 from deployer.errors import DeployError
 from deployer.model import Revision, Values
+from deployer.plan import canary
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,16 @@ def _stored(secret: Json) -> Stored:
     try:
         kept = _unpacked(secret)
         info, chart = kept["info"], (kept.get("chart") or {}).get("metadata") or {}
+        values = kept.get("config") or {}
         revision = Revision(
             number=int(kept["version"]),
             status=info["status"],
             updated=info.get("last_deployed", ""),
             chart=f"{chart.get('name', '')}-{chart.get('version', '')}",
             description=info.get("description", ""),
+            canary=canary.standing(values),
         )
-        return Stored(revision, kept.get("manifest", ""), kept.get("config") or {})
+        return Stored(revision, kept.get("manifest", ""), values)
     except (KeyError, TypeError, ValueError, EOFError, gzip.BadGzipFile, binascii.Error):
         name = secret["metadata"]["name"]
         raise DeployError(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lab import argocd, builder, fleet, gitserver, network, observe, programs
+from lab import argocd, builder, fleet, gateway, gitserver, mesh, network, observe, programs
 from lab.processes import recorded
 
 
@@ -50,5 +50,19 @@ EXTRAS = {
     ),
     "fleet": Extra(
         fleet.MEMBERS[0].part("etcd"), {"fleet": fleet.up}, {"fleet": fleet.ready}, (fleet.down,), (fleet.environment,)
+    ),
+    "gateway": Extra(
+        gateway.CONTOUR,
+        {"gateway's programs": programs.gateway, "gateway": gateway.up},
+        {"gateway": gateway.ready},
+        (gateway.down,),
+        (gateway.environment,),
+    ),
+    "mesh": Extra(
+        mesh.NAME,
+        {"mesh's programs": programs.mesh, "mesh": mesh.up},
+        {"mesh": mesh.ready},
+        (mesh.down,),
+        (mesh.environment,),
     ),
 }

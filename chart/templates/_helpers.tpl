@@ -3,15 +3,48 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of the objects. */}}
-{{- define "web.fullname" -}}
+{{/* The name of the service, whichever version of it. */}}
+{{- define "web.stableName" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
 {{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* The name of the objects: those of the canary have names of their own. */}}
+{{- define "web.fullname" -}}
+{{- $full := include "web.stableName" . -}}
+{{- hasKey . "Canary" | ternary (printf "%s-canary" ($full | trunc 56 | trimSuffix "-")) $full -}}
+{{- end -}}
+
 {{- define "web.serviceAccountName" -}}
-{{- default (.Values.serviceAccount.create | ternary (include "web.fullname" .) "default") .Values.serviceAccount.name -}}
+{{- default (.Values.serviceAccount.create | ternary (include "web.stableName" .) "default") .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/*
+What the release runs, as a list in dict "root" $ "into": the stable version and, with canary.enabled, the canary. The
+canary is the same root with other values: what is about the pods of canary.values, each key whole. What all share (the
+account, the routes, the redis) stays the stable version's.
+*/}}
+{{- define "web.versions" -}}
+{{- $root := .root -}}
+{{- $versions := list $root -}}
+{{- if $root.Values.canary.enabled -}}
+{{- $values := dict -}}
+{{- range $name, $value := $root.Values }}{{ $_ := set $values $name $value }}{{ end -}}
+{{- $shared := list "canary" "nameOverride" "fullnameOverride" "serviceAccount" "service" "ingress" "httpRoute" "istio" "redis" "test" -}}
+{{- range $name, $value := $root.Values.canary.values -}}
+{{- if not (has $name $shared) }}{{ $_ := set $values $name $value }}{{ end -}}
+{{- end -}}
+{{- $versions = append $versions (dict "Canary" true "Values" $values "Chart" $root.Chart "Release" $root.Release "Subcharts" $root.Subcharts "Capabilities" $root.Capabilities "Template" $root.Template) -}}
+{{- end -}}
+{{- $_ := set .into "versions" $versions -}}
+{{- end -}}
+
+{{/* How many pods the canary has: as told, or its share of the stable ones, one at least. */}}
+{{- define "web.canaryReplicas" -}}
+{{- $stable := .Values.autoscaling.enabled | ternary (default .Values.replicaCount .Values.autoscaling.minReplicas) .Values.replicaCount -}}
+{{- $share := divf (mulf $stable .Values.canary.share) 100 | ceil | int -}}
+{{- kindIs "invalid" .Values.canary.replicas | ternary (max 1 $share) .Values.canary.replicas -}}
 {{- end -}}
 
 {{/* The version in the labels: the tag, never the digest, which has no room in a label. */}}
@@ -19,9 +52,13 @@
 {{- regexReplaceAll "[^A-Za-z0-9._-]" .Values.image.tag "-" | trunc 63 | trimAll "._-" -}}
 {{- end -}}
 
-{{/* What selects the pods. It can never change in a live release, so it is no more than this. */}}
+{{/*
+What selects the pods. It can never change in a live release, so it is no more than this. The canary's pods have another
+name, so that neither the service nor the Deployment of the stable version takes them for its own.
+*/}}
 {{- define "web.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "web.name" . | quote }}
+{{- $name := include "web.name" . -}}
+app.kubernetes.io/name: {{ hasKey . "Canary" | ternary (printf "%s-canary" ($name | trunc 56 | trimSuffix "-")) $name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
@@ -123,7 +160,7 @@ POD_REVISION: # a number of helm's would roll the pods at every release
   valueFrom:
     fieldRef: { fieldPath: "metadata.labels['pod-template-hash']" }
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
-OTEL_SERVICE_NAME: {{ include "web.fullname" $ | quote }}
+OTEL_SERVICE_NAME: {{ include "web.stableName" $ | quote }}
 OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
 OTEL_TRACES_SAMPLER_ARG: {{ include "web.text" .samplerArg | quote }}
 OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
@@ -140,6 +177,15 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- $pairs := list -}}
 {{- range $name, $value := $attributes }}{{ $pairs = append $pairs (printf "%s=%s" $name $value) }}{{ end -}}
 {{- join "," $pairs -}}
+{{- end -}}
+
+{{/* The labels of the pods besides the common ones: what the mesh is told, under what the values say. */}}
+{{- define "web.podLabels" -}}
+{{- $labels := dict -}}
+{{- if eq .Values.istio.mode "sidecar" }}{{ $_ := set $labels "sidecar.istio.io/inject" "true" }}{{ end -}}
+{{- if eq .Values.istio.mode "ambient" }}{{ $_ := set $labels "istio.io/dataplane-mode" "ambient" }}{{ end -}}
+{{- range $name, $value := .Values.podLabels }}{{ $_ := set $labels $name $value }}{{ end -}}
+{{- toYaml $labels -}}
 {{- end -}}
 
 {{/* The names of the pull secrets: the chart's own and the global ones, each once. */}}

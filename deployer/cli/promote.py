@@ -99,7 +99,15 @@ def promote(
                     ready = run.checks.anew(ready, given, force=force)
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
                 doors = Doors(
-                    run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+                    run.programs,
+                    ready.cluster,
+                    ready.registry,
+                    ready.helm,
+                    lease,
+                    run.login,
+                    run.mask,
+                    run.delivery,
+                    run.prometheus,
                 )
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
         return show(run.told(result), run.mask, output, reports)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -70,6 +71,18 @@ def foresee(cluster: Cluster, namespace: str, manifest: Sequence[Json]) -> tuple
             return Foreseen(item, live, None, error.message)
 
     return tuple(_each(cluster, manifest, look)[1])
+
+
+def remove(cluster: Cluster, namespace: str, manifest: Sequence[Json]) -> None:
+    """Delete every object that is there. Raises ClusterError."""
+
+    def take(item: Json, kinds: Kinds) -> None:
+        place = _place(namespace, item, kinds)
+        if place is not None:
+            with suppress(NotFound):
+                cluster.delete(place)
+
+    _each(cluster, manifest, take)
 
 
 def _each(

@@ -25,6 +25,15 @@ class Released:
 
 
 @dataclass(frozen=True)
+class Base:
+    """The stable version that a canary stands beside."""
+
+    revision: Revision  # the newest good one
+    values: Values = field(repr=False)  # that it was released with
+    defaults: Values = field(repr=False)  # of the chart
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is true before the first deed."""
 
@@ -35,6 +44,7 @@ class Facts:
     job: Job = field(default_factory=lambda: Job("", ""))
     chart: str = ""  # SHA-256 of the chart's files
     released: Released | None = None  # None where there is no release yet
+    base: Base | None = None  # None where there is no good revision yet
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

@@ -17,7 +17,7 @@ FAILED = ("failed", "progressing")
 
 @dataclass(frozen=True)
 class Figures:
-    """Over the revisions that helm keeps."""
+    """Over the revisions that are kept."""
 
     revisions: int  # all, rollbacks included
     since: str  # when the oldest was released; empty where there is none
@@ -34,7 +34,12 @@ class Figures:
 
 
 def figures(history: Sequence[Revision], now: float) -> Figures:
-    """The figures of a history, oldest first; `now` in seconds since 1970."""
+    """The figures of a history, oldest first; `now` in seconds since 1970.
+
+    The revisions of a canary that went well are one deploy with the last of them; one that failed is where it ended.
+    """
+    revisions = len(history)
+    history = [one for one in history if not one.canary or _failed(one)]
     deploys = [one for one in history if not rolled_back(one)]
     ended = [one for one in deploys if _failed(one) or _healthy(one)]
     failed = [one for one in ended if _failed(one)]
@@ -42,7 +47,7 @@ def figures(history: Sequence[Revision], now: float) -> Figures:
     span = max(now - since, 0.0) if since is not None else 0.0
     mended, broken = _recoveries(history)
     return Figures(
-        revisions=len(history),
+        revisions=revisions,
         since=_utc(since),
         days=round(span / DAY, 2),
         deploys=len(deploys),

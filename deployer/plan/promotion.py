@@ -123,12 +123,14 @@ def _healthy(found: Standing) -> Revision:
     record = newest.record
     if newest.status.startswith("pending"):
         raise PreflightError(f"{where} is still on its way ({newest.status})", hint=_wait(found))
+    if newest.canary:
+        raise PreflightError(f"{where} is still on its way ({newest.canary})", hint=_wait(found))
     if newest.origin != newest.number or (record and record.verb == "rollback"):
         raise PreflightError(
             f"{where} is a rollback{_undone(earlier)}",
             hint=f"deploy a good version to {found.environment} first; `deploy up` needs --force where it runs already",
         )
-    if newest.status != "deployed":
+    if newest.status not in ("deployed", "committed"):  # what is only committed has no verdict
         raise PreflightError(f"{where} is not deployed: helm calls it {newest.status}", hint=_again(found))
     match newest.verdict:
         case "healthy":

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from deployer.errors import PreflightError
 from deployer.model import Job, Record, Revision, Target
-from deployer.plan import repair
+from deployer.plan import canary, repair
 from deployer.plan.facts import current
-from deployer.plan.steps import Plan, Rollback, Step, Verify
+from deployer.plan.steps import Plan, Revert, Rollback, Step, Sync, Verify
 
 
 def good(revision: Revision) -> bool:
-    """Judged healthy; where nobody judged, seen through by helm."""
+    """Judged healthy; where nobody judged, seen through by helm. Never one that is midway between two versions."""
+    if revision.canary:
+        return False
     if revision.verdict is None:
         return revision.status in ("deployed", "superseded")
     return revision.verdict == "healthy"
@@ -22,9 +24,15 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
     return next(filter(good, reversed(history)), None)
 
 
-def steps(revision: int) -> tuple[Step, ...]:
-    """Put a revision back and watch it to healthy."""
-    return (Step("rollback", Rollback(revision)), Step("rollback", Verify("deleted")))
+def steps(revision: Revision, keep: int = 0) -> tuple[Step, ...]:
+    """Put a revision back, in the way it came, and watch it to healthy. `keep`: revisions that helm keeps at least."""
+    if revision.commit:
+        return (
+            Step("revert", Revert(revision.number, revision.commit)),
+            Step("sync", Sync("ended")),
+            Step("rollout", Verify()),
+        )
+    return (Step("rollback", Rollback(revision.number, keep)), Step("rollback", Verify("deleted")))
 
 
 def rollback(
@@ -52,7 +60,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=(*mending, *steps(chosen.number)),
+        steps=(*mending, *steps(chosen), *canary.clearing(history)),
         previous=deployed.number,
         record=again(chosen, job),
         notes=tuple(_notes(deployed, chosen, history, to)),
@@ -101,11 +109,16 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
     chosen = next((revision for revision in history if revision.number == to), None)
     if chosen is None:
         kept = ", ".join(str(revision.number) for revision in history)
-        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that helm keeps: {kept}")
+        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that are kept: {kept}")
     if force:
         return chosen
     if not good(chosen):
         cause = f": {chosen.record.cause}" if chosen.record and chosen.record.cause else ""
+        if chosen.canary and chosen.verdict in (None, "canary"):
+            raise PreflightError(
+                f"revision {to} of {release} is midway between two versions ({chosen.canary})",
+                hint="--force puts it back all the same",
+            )
         state = f"was judged {chosen.verdict}" if chosen.verdict else f"is {chosen.status}"
         raise PreflightError(f"revision {to} of {release} {state}{cause}", hint="--force puts it back all the same")
     if content(chosen, history) == content(deployed, history) and good(deployed):
@@ -117,7 +130,8 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
 
 
 def _notes(deployed: Revision, chosen: Revision, history: tuple[Revision, ...], to: int | None) -> Iterator[str]:
-    yield f"revision {deployed.number} → what revision {chosen.number} was"
+    midway = f" ({deployed.canary})" if deployed.canary else ""
+    yield f"revision {deployed.number}{midway} → what revision {chosen.number} was"
     left = _left(deployed, history)
     if to is None and left and left.number != chosen.number and content(deployed, history) != content(chosen, history):
         yield (
@@ -134,4 +148,6 @@ def _left(deployed: Revision, history: tuple[Revision, ...]) -> Revision | None:
 
 def again(chosen: Revision, job: Job) -> Record:
     """The facts of what is put back, under the name of who puts it back."""
-    return replace(chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={})
+    return replace(
+        chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={}, commit=""
+    )

@@ -9,6 +9,7 @@ from deployer.health.verdict import Judgement
 from deployer.metrics.judge import Guard
 from deployer.model import Command, Image, Record, Rendered, Target, Values
 from deployer.plan.difference import Difference
+from deployer.plan.facts import Base
 
 PAUSES = (2.0, 10.0)
 """Seconds before docker talks to a registry again. What is there already is not sent twice."""
@@ -46,11 +47,44 @@ class PullSecret:
 
 
 @dataclass(frozen=True)
+class Portion:
+    """One revision of a canary: how the two versions run beside each other."""
+
+    base: Base
+    weight: int  # percent of the requests that the new version gets
+    share: int  # its pods, in percent of the stable version's
+    replicas: int | None  # its pods, where they are told
+    step: int  # 0: it runs, and gets no request yet
+    steps: int
+    promoted: bool  # the stable pods get the new version too
+    keep: int  # revisions that helm keeps meanwhile, so that the good one is among them
+
+
+@dataclass(frozen=True)
 class Upgrade:
     """`helm upgrade --install` with these values and the image of the run."""
 
     values: Values = field(repr=False)
     rendered: Rendered = field(default_factory=Rendered)
+    portion: Portion | None = None  # None: the new version alone
+    keep: int = 0  # revisions that helm keeps at least
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Wait until what implements the release's routes has taken up their newest state."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Watch the workloads at this weight for so many seconds more."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Remove what a canary of an earlier revision has left, and the newest revision does not have."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +92,36 @@ class Rollback:
     """`helm rollback` to a revision."""
 
     revision: int
+    keep: int = 0  # revisions that helm keeps at least
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Put chart, values and the image of the run into the configuration repository; nothing where they are there.
+
+    The values go without the secrets of encrypted files, which are committed as they are.
+    """
+
+    values: Values = field(repr=False)
+    proposal: str = ""  # the branch of a merge request, which ends the run there; empty: the branch of Argo CD
+
+
+@dataclass(frozen=True)
+class Revert:
+    """Make the configuration repository what it was at a commit, by a new one."""
+
+    revision: int
+    commit: str
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Ask Argo CD to look, and wait until it has applied the commit of the run, or says why it does not.
+
+    `running`: what becomes of a sync to an older commit that is at work.
+    """
+
+    running: Literal["awaited", "ended"] = "awaited"
 
 
 @dataclass(frozen=True)
@@ -92,7 +156,23 @@ class Uninstall:
     """`helm uninstall`: the release, its history and our record go."""
 
 
-Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify | Observe
+Deed = (
+    Run
+    | Pin
+    | PullSecret
+    | Abandon
+    | Upgrade
+    | Rollback
+    | Commit
+    | Revert
+    | Sync
+    | Uninstall
+    | Verify
+    | Observe
+    | Routed
+    | Hold
+    | Clear
+)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,9 @@ def _differences(facts: Facts, values: Values, pull_secret: str | None) -> Itera
     if deployed is None or facts.released is None:
         yield "nothing is released yet"
         return
+    if deployed.canary:
+        yield f"revision {deployed.number} is a {deployed.canary}, whose run did not come to its end"
+        return
     if deployed.status != "deployed":
         yield f"revision {deployed.number} is {deployed.status}"
     if deployed.verdict != "healthy":

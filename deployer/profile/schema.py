@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from deployer.health.limits import Limits
 from deployer.metrics.query import PLACEHOLDERS, READY_MADE, unknown
 
 _DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 def seconds(value: Any) -> Any:
@@ -41,6 +43,15 @@ def seconds(value: Any) -> Any:
     if not value or not match:
         raise ValueError(f"`{value}` is not a duration; write it as 90s, 5m or 1h30m")
     return int(match["h"] or 0) * 3600 + int(match["m"] or 0) * 60 + int(match["s"] or 0)
+
+
+def share(value: Any) -> Any:
+    """`30%` or a number from 0 to 1, as a number. Raises ValueError where it is neither."""
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
+        return float(match[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share is expected: 30% or 0.3")
+    return value
 
 
 def fingerprint(value: Any) -> Any:
@@ -65,6 +76,10 @@ def platform(text: str) -> str:
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?")
 
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
+Pause = Annotated[float, BeforeValidator(seconds), Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[
+    float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
+]
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
 Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -145,7 +160,7 @@ class Release(_Section):
     name: ReleaseName = Field(description="name of the release")
     chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
     timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
-    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+    history_max: int = Field(10, ge=2, description="revisions that are kept")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))
@@ -165,19 +180,44 @@ class Health(Limits):
         return value
 
 
+class CanaryStep(_Section):
+    """One step of a canary."""
+
+    weight: int = Field(ge=1, le=100, description="percent of the requests that the new version gets")
+    pause: Pause = Field(60, description="how long it is watched at that weight")
+
+
+class Canary(_Section):
+    """A release in steps (strategy: canary)."""
+
+    route: Literal["httproute", "istio"] = Field(
+        "httproute", description="what splits the requests: an HTTPRoute of the Gateway API, or Istio's VirtualService"
+    )
+    steps: tuple[CanaryStep, ...] = Field((), description="weight (percent of the requests) and pause of each step")
+    replicas: int | None = Field(None, ge=1, description="pods of the canary")
+    share: Share | None = Field(
+        None, description="its pods, as a share of the stable version's; by default the largest weight"
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _rising(cls, steps: tuple[CanaryStep, ...]) -> tuple[CanaryStep, ...]:
+        for before, after in pairwise(steps):
+            if after.weight <= before.weight:
+                raise ValueError(f"weights must rise, and {after.weight} comes after {before.weight}")
+        return steps
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "Canary":
+        if self.replicas is not None and self.share is not None:
+            raise ValueError("replicas and share both say how many pods the canary has; say one of them")
+        return self
+
+
 class Rollback(_Section):
     """What happens after a failed rollout."""
 
     automatic: bool = Field(True, description="put the last good revision back when the rollout is judged failed")
-
-
-def share(value: Any) -> Any:
-    """`30%` or a number from 0 to 1, as a number. Raises ValueError where it is neither."""
-    if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
-        return float(match[1]) / 100
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("a share is expected: 30% or 0.3")
-    return value
 
 
 def several(value: Any) -> Any:
@@ -260,13 +300,9 @@ def selection(value: Any) -> Any:
 
 
 _REGEX = re.compile(r"^\^|\$$|[\\(|]|(^|[/-])\.\*")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 _LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
-Share = Annotated[
-    float, BeforeValidator(share), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "%$"}]})
-]
 Budget = Annotated[
     int | float,
     BeforeValidator(budget),
@@ -367,6 +403,22 @@ class Lock(_Section):
     wait: Duration = Field(600, description="in CI: how long another deploy of the release is waited for")
     ttl: Duration = Field(
         30, ge=5, description="how long a run may give no sign of life before its lease is taken over"
+    )
+
+
+class ArgoCD(_Section):
+    """Where Argo CD takes the release from, and the Application that does; only for `delivery: argocd`."""
+
+    application: DnsLabel | None = Field(None, description="name of the Application; by default RELEASE-ENVIRONMENT")
+    namespace: DnsLabel = Field("argocd", description="namespace of the Application")
+    context: str | None = Field(None, description="context of Argo CD's own cluster; by default target.context")
+    repository: str | None = Field(None, description="URL of the configuration repository, without a password")
+    branch: str = Field("main", min_length=1, description="branch that the Application follows")
+    path: str | None = Field(None, description="folder in it that is this release's; by default RELEASE/ENVIRONMENT")
+    username_variable: Variable | None = Field(None, description="variable that holds the user of the repository")
+    password_variable: Variable | None = Field(None, description="variable that holds its password or token")
+    push: Literal["branch", "mergeRequest"] = Field(
+        "branch", description="branch: commit to it; mergeRequest: to a branch of its own, for people to merge"
     )
 
 
@@ -560,7 +612,15 @@ class Profile(_Section):
     registry: Registry
     image: ImageSettings
     release: Release
+    delivery: Literal["helm", "argocd"] = Field(
+        "helm", description="helm: released from here; argocd: committed to a repository, and released by Argo CD"
+    )
+    argocd: ArgoCD = Field(ArgoCD())
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
+    strategy: Literal["rolling", "canary"] = Field(
+        "rolling", description="rolling: all pods at once, as Kubernetes does; canary: in steps of requests"
+    )
+    canary: Canary = Field(Canary())
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
     metrics: Metrics = Field(Metrics())

@@ -1,7 +1,11 @@
 """Lines that a CI system folds away in its log, under a title. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
+"""What GitLab takes in no name of a section."""
 
 
 @dataclass(frozen=True)
@@ -35,4 +39,4 @@ class Fold:
 
     @property
     def _name(self) -> str:
-        return f"deploy_{self.stage}_{self.number}"
+        return f"deploy_{_UNFIT.sub('_', self.stage)}_{self.number}"

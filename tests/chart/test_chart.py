@@ -5,13 +5,14 @@ import re
 from typing import Any
 
 import pytest
-from rendering import Helm, Rendered, environment
+from rendering import TAGGED, Helm, Rendered, environment
 
 pytestmark = pytest.mark.lab
 
 DIGEST = "sha256:" + "ab" * 32
 WORKLOAD = {"Deployment", "Service", "ServiceAccount", "Pod"}
 REDIS = {"redis": {"enabled": True, "password": "hush"}}
+ROUTED: dict[str, Any] = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}
 SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "none": ({}, set()),
     "autoscaling": ({"autoscaling": {"enabled": True}}, {"HorizontalPodAutoscaler"}),
@@ -19,6 +20,17 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "ingress": ({"ingress": {"enabled": True, "hosts": [{"host": "a.example.com"}]}}, {"Ingress"}),
     "networkPolicy": ({"networkPolicy": {"enabled": True, "egress": {"enabled": True}}}, {"NetworkPolicy"}),
     "istio": ({"istio": {"enabled": True}}, {"VirtualService", "DestinationRule"}),
+    "istio.gateway": (
+        {"istio": {"enabled": True, "gateway": {"enabled": True}}},
+        {"VirtualService", "DestinationRule", "Gateway"},
+    ),
+    "istio.mtls": (
+        {"istio": {"enabled": True, "mtls": "STRICT"}},
+        {"VirtualService", "DestinationRule", "PeerAuthentication"},
+    ),
+    "istio.mode": ({"istio": {"mode": "ambient"}}, set()),
+    "httpRoute": (ROUTED, {"HTTPRoute"}),
+    "canary": ({**ROUTED, "canary": {"enabled": True}}, {"HTTPRoute"}),
     "serviceMonitor": ({"serviceMonitor": {"enabled": True}}, {"ServiceMonitor"}),
     "openTelemetry": ({"openTelemetry": {"enabled": True, "endpoint": "http://collector:4318"}}, set()),
     "scrape": ({"scrape": {"enabled": True}}, set()),
@@ -500,6 +512,131 @@ def test_istio_routes_to_the_service(helm: Helm) -> None:
     assert "gateways" not in spec
     assert spec["http"] == [{"route": [{"destination": {"host": "web", "port": {"number": 80}}}]}]
     assert rendered.one("DestinationRule")["spec"] == {"host": "web"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "labels"),
+    [
+        ("", {}),
+        ("sidecar", {"sidecar.istio.io/inject": "true"}),
+        ("ambient", {"istio.io/dataplane-mode": "ambient"}),
+    ],
+)
+def test_pods_are_in_the_mesh_as_told(helm: Helm, mode: str, labels: dict[str, str]) -> None:
+    found = helm.render({"istio": {"mode": mode}}).template["metadata"]["labels"]
+    assert {name: value for name, value in found.items() if "istio.io" in name} == labels
+
+
+def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
+    told = {"istio": {"mode": "sidecar"}, "podLabels": {"sidecar.istio.io/inject": "false"}}
+    assert helm.render(told).template["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
+
+
+def test_a_gateway_of_its_own_is_beside_the_others(helm: Helm) -> None:
+    istio = {"enabled": True, "hosts": ["web.example.com"], "gateways": ["mesh"], "gateway": {"enabled": True}}
+    rendered = helm.render({"istio": istio})
+    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "mesh"]
+    (server,) = rendered.one("Gateway")["spec"]["servers"]
+    assert server == {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["web.example.com"]}
+
+
+# -- the canary --------------------------------------------------------------------------------------------------------
+
+NEXT = {"image": {"registry": "", "repository": "web", "tag": "v2", "digest": "", "pullPolicy": "Always"}}
+
+
+def canary(**more: Any) -> dict[str, Any]:
+    return {**ROUTED, "canary": {"enabled": True, "weight": 25, "values": NEXT, **more}}
+
+
+def test_without_a_canary_the_route_leads_to_the_service_alone(helm: Helm) -> None:
+    (rule,) = helm.render(ROUTED).one("HTTPRoute")["spec"]["rules"]
+    assert rule["backendRefs"] == [{"name": "web", "port": 80}]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_canary_has_its_share_of_the_requests(helm: Helm) -> None:
+    rendered = helm.render(canary(), {"istio": {"enabled": True}})
+    (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
+    weights = [{"name": "web", "port": 80, "weight": 75}, {"name": "web-canary", "port": 80, "weight": 25}]
+    assert rule["backendRefs"] == weights
+    (http,) = rendered.one("VirtualService")["spec"]["http"]
+    assert [(one["destination"]["host"], one["weight"]) for one in http["route"]] == [("web", 75), ("web-canary", 25)]
+    assert set(rendered.all("DestinationRule")) == {"web", "web-canary"}
+
+
+def test_canary_without_a_route_is_refused(helm: Helm) -> None:
+    assert "httpRoute.enabled or istio.enabled" in helm.refuse(TAGGED, {"canary": {"enabled": True}})
+
+
+def test_canary_leaves_the_stable_version_as_it_is(helm: Helm) -> None:
+    before, after = helm.render(*EVERYTHING, {"canary": {"enabled": False}}), helm.render(*EVERYTHING, canary())
+    routes = ("HTTPRoute", "VirtualService")
+    there = {(one["kind"], one["metadata"]["name"]): one for one in after.objects}
+    for one in before.objects:
+        if one["kind"] not in routes:
+            assert there[one["kind"], one["metadata"]["name"]] == one
+    more = there.keys() - {(one["kind"], one["metadata"]["name"]) for one in before.objects}
+    assert {name.removesuffix("-files") for _, name in more} == {"web-canary"}
+    kinds = {"Deployment", "Service", "NetworkPolicy", "ServiceMonitor", "DestinationRule", "ConfigMap", "Secret"}
+    assert {kind for kind, _ in more} == {*kinds, "PeerAuthentication"}
+
+
+def test_canary_runs_its_own_version_behind_its_own_service(helm: Helm) -> None:
+    config = {"data": {"A": "2"}, "files": {}, "mountPath": "/etc/web"}
+    rendered = helm.render(
+        {"config": {"data": {"A": "1"}}, "env": {"OLD": "1"}},
+        canary(values={**NEXT, "config": config, "env": {"NEW": "2"}}),
+    )
+    deployment = rendered.one("Deployment", "web-canary")
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == "web:v2"
+    assert pod["metadata"]["labels"]["app.kubernetes.io/version"] == "v2"
+    assert {one["name"] for one in container["env"]} == {"PORT", "NEW"}
+    assert container["envFrom"] == [{"configMapRef": {"name": "web-canary"}}]
+    assert rendered.one("ConfigMap", "web-canary")["data"] == {"A": "2"}
+    assert rendered.one("ConfigMap")["data"] == {"A": "1"}
+    assert pod["spec"]["serviceAccountName"] == "web"
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    assert rendered.one("Service", "web-canary")["spec"]["selector"] == selector
+    assert selector.items() <= pod["metadata"]["labels"].items()
+    stable = rendered.one("Service")["spec"]["selector"]
+    assert not stable.items() <= pod["metadata"]["labels"].items(), "the service would send requests there"
+    assert not selector.items() <= rendered.template["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    ("values", "replicas"),
+    [
+        ({"canary": {"share": 5}}, 1),
+        ({"canary": {"share": 50}}, 2),
+        ({"canary": {"share": 51}}, 3),
+        ({"canary": {"share": 100}}, 4),
+        ({"canary": {"share": 100, "replicas": 3}}, 3),
+        ({"canary": {"share": 50}, "autoscaling": {"enabled": True}}, 2),
+        ({"canary": {"share": 50}, "autoscaling": {"enabled": True, "minReplicas": 10}}, 5),
+    ],
+)
+def test_canary_has_as_many_pods_as_its_share_needs(helm: Helm, values: dict[str, Any], replicas: int) -> None:
+    rendered = helm.render({"replicaCount": 4}, canary(), values)
+    assert rendered.one("Deployment", "web-canary")["spec"]["replicas"] == replicas
+
+
+def test_what_all_share_is_the_stable_versions(helm: Helm) -> None:
+    shared = {"serviceAccount": {"create": True, "name": "other", "annotations": {}}, "nameOverride": "other"}
+    rendered = helm.render(REDIS, canary(values={**NEXT, **shared, "redis": {"enabled": False}}))
+    pod = rendered.one("Deployment", "web-canary")["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "web"
+    assert "REDIS_ADDR" in {one["name"] for one in pod["containers"][0]["env"]}
+
+
+def test_names_of_a_canary_are_never_too_long(helm: Helm) -> None:
+    rendered = helm.render(canary(), {"nameOverride": "a-very-long-name"}, release="o" * 53)
+    for kind in ("Deployment", "Service"):
+        names = rendered.all(kind)
+        assert len(names) == 2
+        assert all(len(name) <= 63 for name in names)
 
 
 def test_service_monitor_selects_the_service(helm: Helm) -> None:

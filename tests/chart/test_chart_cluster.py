@@ -10,7 +10,8 @@ import yaml
 from rendering import Helm, environment
 
 pytestmark = pytest.mark.lab
-CUSTOM = {"VirtualService", "DestinationRule", "ServiceMonitor"}  # of operators that this cluster may not have
+CUSTOM = {"VirtualService", "DestinationRule", "PeerAuthentication", "Gateway", "HTTPRoute", "ServiceMonitor"}
+"""Of operators that this cluster may not have."""
 
 
 def kubectl(*argv: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

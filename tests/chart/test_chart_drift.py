@@ -17,7 +17,8 @@ from deployer.plan.drift import drift
 from deployer.values.document import objects
 
 pytestmark = pytest.mark.lab
-CUSTOM = {"VirtualService", "DestinationRule", "ServiceMonitor"}  # of operators that this cluster may not have
+CUSTOM = {"VirtualService", "DestinationRule", "PeerAuthentication", "Gateway", "HTTPRoute", "ServiceMonitor"}
+"""Of operators that this cluster may not have."""
 
 ODD = """
 apiVersion: apps/v1

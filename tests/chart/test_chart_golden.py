@@ -10,7 +10,7 @@ import yaml
 from rendering import HERE, Helm, environment, program
 
 pytestmark = pytest.mark.lab
-ENVIRONMENTS = ("dev", "test", "prod")
+ENVIRONMENTS = ("dev", "test", "prod", "gateway", "mesh")
 
 
 def rendered(helm: Helm, name: str) -> str:

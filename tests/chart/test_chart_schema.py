@@ -31,6 +31,10 @@ REFUSED = {
     "no such port": ({"service": {"port": 70000}}, "/service/port'"),
     "a label that is a number": ({"commonLabels": {"team": 7}}, "/commonLabels/team': got number, want string"),
     "ingress without a host": ({"ingress": {"enabled": True}}, "/ingress/hosts': minItems"),
+    "a route without a Gateway": ({"httpRoute": {"enabled": True}}, "/httpRoute/parentRefs': minItems"),
+    "more than all requests": ({"canary": {"weight": 101}}, "/canary/weight'"),
+    "half a percent": ({"canary": {"weight": 0.5}}, "/canary/weight': got number, want integer"),
+    "a mesh that is none": ({"istio": {"mode": "proxyless"}}, "/istio/mode'"),
     "traces to nowhere": ({"openTelemetry": {"enabled": True}}, "/openTelemetry/endpoint': minLength"),
 }
 

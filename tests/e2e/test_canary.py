@@ -1,0 +1,270 @@
+"""A release in steps on the lab: real requests through Envoy, each weight measured, each fault stopped at its step."""
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Project
+from processes import CI, end, job, kill, until
+from requests_through import Traffic, ask, measured
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.canary]
+
+STEPS = [{"weight": 5, "pause": "1s"}, {"weight": 25, "pause": "1s"}, {"weight": 50, "pause": "1s"}]
+GOOD = ("up", "--env", "dev", "--tag", "v1")
+NEXT = ("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2")
+
+
+@pytest.fixture
+def canary(fault: Project) -> Project:
+    """The fault service behind the lab's Gateway, released in steps; nothing is released yet."""
+    fault.profile(
+        "dev",
+        strategy="canary",
+        canary={"steps": STEPS},
+        health={"soak": 0, "crashExits": 1, "crashGrace": 1},
+        lock={"ttl": "5s", "wait": "120s"},
+        values={
+            "httpRoute": {
+                "enabled": True,
+                "parentRefs": [
+                    {"name": os.environ["LAB_GATEWAY_NAME"], "namespace": os.environ["LAB_GATEWAY_NAMESPACE"]}
+                ],
+                "hostnames": [host(fault)],
+            },
+        },
+    )
+    return fault
+
+
+def host(project: Project) -> str:
+    return f"{project.namespace}.example.com"
+
+
+def released(project: Project) -> None:
+    """The first version, answering through the Gateway."""
+    done = project.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    assert "no good version runs yet" in done.err
+    until(lambda: set(ask(host(project), 20)) == {"v1"}, "v1 through the Gateway", 60)
+
+
+def weights(project: Project) -> dict[str, int]:
+    """What the route says now: backend: weight."""
+    (route,) = project.objects("httproutes")
+    (rule,) = route["spec"]["rules"]
+    return {one["name"]: one["weight"] for one in rule["backendRefs"]}
+
+
+def history(project: Project) -> list[dict[str, Any]]:
+    done = project.deploy("history", "--env", "dev", "--output", "json")
+    assert done.code == 0, done
+    return list(done.json["revisions"])
+
+
+def test_a_good_version_gets_its_requests_step_by_step(canary: Project) -> None:
+    released(canary)
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    print(done)
+    assert weights(canary) == {"web": 1}
+    assert set(ask(host(canary), 200)) == {"v2"}
+    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
+    assert [one["metadata"]["name"] for one in canary.objects("services")] == ["web"]
+
+
+def hold(project: Project, step: int) -> None:
+    """From now on a run stays at that step, and goes through those before it at once."""
+    paused = [{**one, "pause": "600s" if number == step else "0s"} for number, one in enumerate(STEPS, 1)]
+    project.profile("dev", canary={"steps": paused})
+
+
+def standing(project: Project) -> dict[str, Any] | None:
+    """Where `deploy status` says the canary is."""
+    done = project.deploy("status", "--env", "dev", "--output", "json")
+    (found,) = done.json["environments"]
+    midway: dict[str, Any] | None = found["revision"]["canary"]
+    return midway
+
+
+def stopped_at(project: Project, step: int, log: Path) -> None:
+    """Run until that step is held, and end the run there by kill -9: the cluster stays as it is."""
+    hold(project, step)
+    process = job(project, *NEXT, log=log)
+    try:
+        until(lambda: "still watched" in _since(log, f"canary {STEPS[step - 1]['weight']}% …"), "the step", 240)
+    finally:
+        end(kill(process, children=True))
+
+
+def _since(log: Path, text: str) -> str:
+    return log.read_text().partition(text)[2] if log.exists() else ""
+
+
+def test_weights_are_what_the_step_says(canary: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    released(canary)
+    for number, step in enumerate(STEPS, 1):
+        stopped_at(canary, number, tmp_path / "log")
+        weight = int(str(step["weight"]))
+        assert weights(canary) == {"web": 100 - weight, "web-canary": weight}
+        assert standing(canary) == {"weight": weight, "step": number, "steps": 3}
+        screen = canary.deploy("status", "--env", "dev")
+        assert f"canary {weight} % at step {number} of 3" in screen.out, screen
+        found, count = measured(host(canary), "v2", weight)
+        with capfd.disabled():
+            print(f"\n{weight} % asked for, {found:.2f} % of {count} requests")
+        assert abs(found - weight) < 1
+    hold(canary, 0)
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert "it goes on from there" in done.err
+    assert "canary 5%" not in done.err
+    counted = ask(host(canary), 10_000)
+    assert set(counted) == {"v2"}
+    verdicts = [(one["verdict"], one["canary"] and one["canary"]["weight"]) for one in history(canary)]
+    assert verdicts[0] == ("healthy", None)
+    assert verdicts[-1] == ("healthy", None)
+    assert ("canary", 50) in verdicts
+
+
+def generation(project: Project) -> int:
+    """How often the route was changed."""
+    (route,) = project.objects("httproutes")
+    return int(route["metadata"]["generation"])
+
+
+def taken_back(project: Project) -> None:
+    """One version has all requests, and nothing is left of the other."""
+    assert weights(project) == {"web": 1}
+    for kind in ("deployments", "services"):
+        assert [one["metadata"]["name"] for one in project.objects(kind)] == ["web"]
+    assert set(ask(host(project), 200)) == {"v1"}
+    assert standing(project) is None
+    newest = history(project)[-1]
+    assert (newest["verdict"], newest["status"]) == ("healthy", "deployed")
+    assert not project.objects("leases")
+
+
+def test_a_version_that_crashes_gets_no_request(canary: Project) -> None:
+    released(canary)
+    with Traffic(host(canary)) as traffic:
+        done = canary.deploy(*NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", environ=CI)
+    assert done.code == 5, done
+    assert "canary 0% FAILED" in done.err
+    assert "web-canary" in done.out
+    assert "canary 5%" not in done.err
+    assert {said for _, said in traffic.answers} == {"v1"}
+    taken_back(canary)
+    failed = history(canary)[-2]
+    assert failed["verdict"] == "failed"
+    assert failed["canary"] == {"weight": 0, "step": 0, "steps": 3}
+
+
+def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
+    canary: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    released(canary)
+    hold(canary, 2)
+    probe = {"periodSeconds": 1, "failureThreshold": 1}
+    canary.profile("dev", values={"livenessProbe": probe})
+    log, began = tmp_path / "log", 0.0
+    with Traffic(host(canary)) as traffic:
+        process = job(canary, *NEXT, "--set", "env.SICK_AFTER=20s", log=log)
+        try:
+            until(lambda: "canary 25% FAILED" in log.read_text() or process.poll() is not None, "the fault", 240)
+            before = generation(canary)
+            until(lambda: "rollback …" in log.read_text() or process.poll() is not None, "the rollback", 60)
+            began = time.monotonic()
+            code = process.wait(timeout=240)
+        finally:
+            end(kill(process, children=True))
+        until(lambda: time.monotonic() > began + 5, "some more requests")
+    assert code == 5, log.read_text()
+    assert "canary 25% FAILED" in log.read_text()
+    assert generation(canary) - before <= 1, "the route was changed more than once"
+    late = traffic.last("v2") - began
+    with capfd.disabled():
+        print(f"\nthe last answer of the bad version came {late:.2f} s after the rollback began")
+    assert late < 5
+    taken_back(canary)
+
+
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, tmp_path: Path, step: int) -> None:
+    released(canary)
+    if step:
+        stopped_at(canary, step, tmp_path / "log")
+    else:
+        killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
+    done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
+    assert done.code == 0, done
+    taken_back(canary)
+
+
+def killed_when(project: Project, log: Path, said: str) -> None:
+    """Kill a run and its children as soon as it says so."""
+    process = job(project, *NEXT, log=log)
+    try:
+        until(lambda: said in log.read_text() or process.poll() is not None, said, 240)
+    finally:
+        end(kill(process, children=True))
+
+
+@pytest.mark.parametrize("moment", ["canary 0% …", "canary 5% …", "canary 5% done", "stable …", "rollout …"])
+def test_a_killed_run_is_finished_by_the_next(canary: Project, tmp_path: Path, moment: str) -> None:
+    released(canary)
+    hold(canary, 0)
+    killed_when(canary, tmp_path / "log", moment)
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert weights(canary) == {"web": 1}
+    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
+    assert set(ask(host(canary), 200)) == {"v2"}
+    assert not canary.objects("leases")
+
+
+def test_another_version_over_one_that_a_killed_run_left(canary: Project, tmp_path: Path) -> None:
+    released(canary)
+    stopped_at(canary, 1, tmp_path / "log")
+    hold(canary, 0)
+    done = canary.deploy(*GOOD, "--set", "env.VERSION=v3", environ=CI)
+    assert done.code == 0, done
+    assert set(ask(host(canary), 200)) == {"v3"}
+    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
+
+
+def test_the_old_version_again_over_one_that_a_killed_run_left(canary: Project, tmp_path: Path) -> None:
+    """No pod would be another than the stable ones: no canary, and what the killed one has left goes."""
+    released(canary)
+    killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    taken_back(canary)
+
+
+def test_the_page_lets_a_newcomer_do_it(canary: Project) -> None:
+    """docs/canary.md: its profile with the lab's Gateway and without its pauses, its commands one by one."""
+    page = (ROOT / "docs" / "canary.md").read_text()
+    (text,) = re.findall(r"<!-- profile: httproute -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    profile = yaml.safe_load(re.sub(r"pause: \w+", "pause: 0s", text).replace("web.example.com", host(canary)))
+    profile["values"]["httpRoute"]["parentRefs"] = [
+        {"name": os.environ["LAB_GATEWAY_NAME"], "namespace": os.environ["LAB_GATEWAY_NAMESPACE"]}
+    ]
+    canary.profile("dev", **profile)
+    released(canary)
+    commands = re.findall(r"^    deploy (\w+) --env prod", page, re.MULTILINE)
+    assert commands == ["plan", "up", "status", "rollback", "history"]
+    more = {"plan": NEXT[3:], "up": NEXT[3:], "rollback": ("--yes",)}
+    said = {}
+    for verb in commands:
+        done = canary.deploy(verb, "--env", "dev", *more.get(verb, ()), environ=CI)
+        assert done.code in ((0, 11) if verb == "plan" else (0,)), done
+        said[verb] = done.out + done.err
+    assert "canary beside revision 1" in said["plan"]
+    assert "canary 25% done" in said["up"]
+    assert "canary 25 % at step 2 of 3" in said["history"]
+    taken_back(canary)

@@ -1,0 +1,287 @@
+"""A release in steps: what each revision is made of, when there is none, and where a killed run is taken up."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.errors import PreflightError
+from deployer.model import Canary, Image, Record, Revision, Target
+from deployer.plan import canary
+from deployer.plan import values as release_values
+from deployer.plan.facts import Base, Facts, Released
+from deployer.plan.rollback import good, last_good
+from deployer.plan.rollback import rollback as plan_rollback
+from deployer.plan.steps import Abandon, Clear, Hold, Plan, Portion, Rollback, Routed, Step, Upgrade, Verify
+from deployer.plan.up import up
+from deployer.profile import Profile
+
+OLD = Image("registry.lab", "web", "v1", "sha256:" + "a" * 64)
+NEW = Image("registry.lab", "web", "v2", "sha256:" + "b" * 64)
+DEFAULTS: dict[str, Any] = {
+    "image": {"registry": "", "repository": "web", "tag": "", "digest": "", "pullPolicy": "IfNotPresent"},
+    "replicaCount": 3,
+    "env": {},
+    "readinessProbe": {"httpGet": {"path": "/readyz"}},
+    "canary": {"enabled": False, "weight": 0},
+}
+STABLE = Revision(4, "deployed", "", "web-1", verdict="healthy", record=Record(chart="c1"))
+GIVEN = {"env": {"A": "1"}}
+TARGET = Target(Path("/k"), "dev", "shop")
+STEPS = [{"weight": 5, "pause": "30s"}, {"weight": 50, "pause": 0}]
+
+
+def profile(**sections: Any) -> Profile:
+    data: dict[str, Any] = {
+        "target": {"context": "dev", "namespace": "shop"},
+        "registry": {"url": "registry.lab"},
+        "image": {"repository": "web"},
+        "release": {"name": "web"},
+        "strategy": "canary",
+        "canary": {"steps": STEPS},
+    }
+    return Profile.model_validate(data | sections)
+
+
+def base(given: dict[str, Any] = GIVEN) -> Base:
+    return Base(STABLE, release_values.release(given, OLD, None), DEFAULTS)
+
+
+def facts(image: Image = NEW, history: tuple[Revision, ...] = (STABLE,), **more: Any) -> Facts:
+    return Facts(image, history, base=base(), chart="c1", **more)
+
+
+def planned(found: Facts, given: dict[str, Any] = GIVEN, made: Profile | None = None) -> Plan:
+    return up("dev", made or profile(), found, project=Path("/p"), target=TARGET, values=given, login=None)
+
+
+def outline(steps: tuple[Step, ...]) -> list[str]:
+    return [f"{one.stage}: {type(one.deed).__name__}" for one in steps]
+
+
+def portions(plan: Plan) -> list[Portion]:
+    return [one.deed.portion for one in plan.steps if isinstance(one.deed, Upgrade) and one.deed.portion]
+
+
+def layered(plan: Plan, step: int, given: dict[str, Any] = GIVEN) -> dict[str, Any]:
+    """The values of the revision of a step."""
+    return dict(canary.layered(portions(plan)[step], release_values.release(given, NEW, None)))
+
+
+def test_steps() -> None:
+    plan = planned(facts())
+    assert outline(plan.steps) == [
+        *("canary 0%: Upgrade", "canary 0%: Verify", "canary 0%: Routed"),
+        *("canary 5%: Upgrade", "canary 5%: Verify", "canary 5%: Routed", "canary 5%: Hold"),
+        *("canary 50%: Upgrade", "canary 50%: Verify", "canary 50%: Routed"),
+        *("stable: Upgrade", "stable: Verify", "stable: Routed"),
+        *("release: Upgrade", "rollout: Verify", "rollout: Routed"),
+    ]
+    assert [one.deed.seconds for one in plan.steps if isinstance(one.deed, Hold)] == [30]
+    assert [(one.weight, one.step, one.steps, one.promoted) for one in portions(plan)] == [
+        (0, 0, 2, False),
+        (5, 1, 2, False),
+        (50, 2, 2, False),
+        (50, 3, 2, True),
+    ]
+    assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
+    assert "canary beside revision 4: 5 %, 50 % of the requests, then all" in plan.notes
+
+
+def test_until_the_end_the_stable_version_is_what_it_was() -> None:
+    plan = planned(facts(), {"env": {"A": "2"}})
+    for step in range(3):
+        made = layered(plan, step, {"env": {"A": "2"}})
+        assert {key: value for key, value in made.items() if key != "canary"} == base().values
+    last = layered(plan, 3, {"env": {"A": "2"}})
+    assert last["image"]["tag"] == "v2"
+    assert last["env"] == {"A": "2"}
+    assert "values" not in last["canary"]
+
+
+@pytest.mark.parametrize(
+    ("given", "differing"),
+    [
+        pytest.param(GIVEN, {}, id="the image alone"),
+        pytest.param({"env": {"A": "2"}}, {"env": {"A": "2"}}, id="a variable"),
+        pytest.param({}, {"env": {}}, id="a variable that is gone"),
+        pytest.param({"env": {"A": "1", "B": None}}, {}, id="a null takes nothing away"),
+        pytest.param({**GIVEN, "readinessProbe": None}, {"readinessProbe": {}}, id="a default that is taken away"),
+        pytest.param({**GIVEN, "replicaCount": 9, "canary": {"x": 1}}, {}, id="what is not about a pod"),
+    ],
+)
+def test_the_canary_has_what_differs_each_key_whole(given: dict[str, Any], differing: dict[str, Any]) -> None:
+    found = layered(planned(facts(), given), 1, given)["canary"]["values"]
+    image = {"registry": "registry.lab", "repository": "web", "tag": "v2", "digest": NEW.digest}
+    assert found == {"image": {**image, "pullPolicy": "IfNotPresent"}, **differing}
+
+
+@pytest.mark.parametrize(
+    ("settings", "share", "replicas"),
+    [({}, 50, None), ({"share": "20%"}, 20, None), ({"share": 1}, 100, None), ({"replicas": 2}, 50, 2)],
+)
+def test_how_many_pods_it_has(settings: dict[str, Any], share: int, replicas: int | None) -> None:
+    plan = planned(facts(), made=profile(canary={"steps": STEPS, **settings}))
+    assert {(one.share, one.replicas) for one in portions(plan)} == {(share, replicas)}
+    section = layered(plan, 0)["canary"]
+    assert (section["share"], section.get("replicas")) == (share, replicas)
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "why"),
+    [
+        pytest.param(replace(facts(), base=None), GIVEN, "no good version runs yet", id="first install"),
+        pytest.param(facts(OLD), GIVEN, "no pod would run anything else", id="the same again"),
+        pytest.param(facts(OLD), {**GIVEN, "replicaCount": 5}, "no pod would run anything else", id="more replicas"),
+    ],
+)
+def test_where_there_is_no_canary(found: Facts, given: dict[str, Any], why: str) -> None:
+    plan = planned(found, given)
+    assert outline(plan.steps) == ["release: Upgrade", "rollout: Verify"]
+    assert any(why in note for note in plan.notes)
+
+
+def test_an_image_that_has_to_be_built_is_another() -> None:
+    assert portions(planned(facts(replace(OLD, digest=None))))
+
+
+def test_strategy_rolling_knows_no_steps() -> None:
+    plan = planned(facts(), made=profile(strategy="rolling"))
+    assert outline(plan.steps) == ["release: Upgrade", "rollout: Verify"]
+
+
+# -- what a killed run left --------------------------------------------------------------------------------------------
+
+
+def left(step: int, status: str = "deployed", given: dict[str, Any] = GIVEN) -> Facts:
+    """A run of the same release was killed at a step."""
+    values = layered(planned(facts(), given), step, given)
+    revision = Revision(5 + step, status, "", "web-1", canary=canary.standing(values))
+    return facts(history=(STABLE, revision), released=Released(values, ""))
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_the_same_release_goes_on_where_it_was(step: int) -> None:
+    plan = planned(left(step))
+    assert portions(plan)[0].step == step
+    assert any("goes on from there" in note for note in plan.notes) is bool(step)
+    assert plan.steps[-1].deed == Clear()
+
+
+def test_a_revision_that_helm_was_cut_off_in_is_done_again() -> None:
+    plan = planned(left(1, "pending-upgrade"))
+    assert isinstance(plan.steps[0].deed, Abandon)
+    assert portions(plan)[0].step == 1
+
+
+def test_another_release_begins_anew() -> None:
+    assert portions(planned(left(2), {"env": {"A": "9"}}))[0].step == 0
+    assert portions(planned(left(2), made=profile(canary={"steps": STEPS, "replicas": 2})))[0].step == 0
+
+
+def test_other_pauses_are_the_same_release() -> None:
+    longer = [{**one, "pause": "10m"} for one in STEPS]
+    assert portions(planned(left(2), made=profile(canary={"steps": longer})))[0].step == 2
+
+
+def test_what_was_left_is_cleared_where_there_is_no_canary_any_more() -> None:
+    found = replace(left(1), image=OLD)
+    assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Verify", "rollout: Clear"]
+    history = left(1).history
+    plan = plan_rollback("dev", "web", TARGET, history, None, found.job)
+    assert [step.deed for step in plan.steps] == [Rollback(4), Verify("deleted"), Clear()]
+    assert "revision 6 (canary 5 % at step 1 of 2) → what revision 4 was" in plan.notes
+
+
+def test_nothing_is_cleared_after_a_canary_that_was_put_right() -> None:
+    history = (*left(1).history, Revision(7, "deployed", "", "web-1", "Rollback to 4", "healthy"))
+    assert canary.clearing(history) == ()
+
+
+# -- revisions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "found", "words"),
+    [
+        (None, None, ""),
+        ({"enabled": False, "weight": 5}, None, ""),
+        ({"enabled": True, "weight": 0, "step": 0, "steps": 2}, Canary(0, 0, 2), "canary 0 % at step 0 of 2"),
+        ({"enabled": True, "weight": 5, "step": 1, "steps": 2}, Canary(5, 1, 2), "canary 5 % at step 1 of 2"),
+        ({"enabled": True, "weight": 50, "step": 3, "steps": 2}, Canary(50, 3, 2), "canary 50 %, the stable version"),
+        ({"enabled": True, "weight": 10}, Canary(10, 0, 0), "canary 10 %"),
+        ("nonsense", None, ""),
+    ],
+)
+def test_standing(section: Any, found: Canary | None, words: str) -> None:
+    assert canary.standing({"canary": section}) == found
+    assert not found or str(found).startswith(words)
+
+
+@pytest.mark.parametrize("verdict", [None, "canary", "healthy", "failed"])
+def test_a_revision_midway_is_nothing_to_go_back_to(verdict: str | None) -> None:
+    midway = Revision(5, "deployed", "", "web-1", verdict=verdict, canary=Canary(5, 1, 2))
+    assert not good(midway)
+    assert last_good((STABLE, midway)) is STABLE
+    with pytest.raises(PreflightError, match=r"midway between two versions|was judged"):
+        plan_rollback("dev", "web", TARGET, (STABLE, midway, replace(STABLE, number=6)), 5, Facts(NEW, ()).job)
+
+
+def test_helm_keeps_what_may_have_to_be_put_back() -> None:
+    many = [{"weight": weight} for weight in range(1, 31)]
+    plan = planned(facts(), made=profile(canary={"steps": many}))
+    keeps = {one.deed.keep for one in plan.steps if isinstance(one.deed, Upgrade) and not one.deed.portion}
+    assert keeps == {one.keep for one in portions(plan)} == {36}
+    assert next(one.deed.keep for one in plan.recovery if isinstance(one.deed, Rollback)) == 36
+
+
+# -- what a chart must make --------------------------------------------------------------------------------------------
+
+DEPLOYMENTS: list[dict[str, Any]] = [{"kind": "Deployment"}, {"kind": "Deployment"}]
+
+
+def http_route(*backends: str) -> dict[str, Any]:
+    rules = [{"backendRefs": [{"name": name} for name in backends]}]
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "spec": {"rules": rules}}
+
+
+def virtual_service(*backends: str) -> dict[str, Any]:
+    http = [{"route": [{"destination": {"host": name}} for name in backends]}]
+    return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": {"http": http}}
+
+
+def test_a_chart_that_can() -> None:
+    canary.demand("httproute", "chart", [*DEPLOYMENTS, http_route("web", "web-canary")])
+    canary.demand("istio", "chart", [*DEPLOYMENTS, virtual_service("web", "web-canary")])
+
+
+@pytest.mark.parametrize(
+    ("route", "manifest", "lacks"),
+    [
+        ("httproute", DEPLOYMENTS, "no HTTPRoute"),
+        ("httproute", [*DEPLOYMENTS, http_route("web")], "no HTTPRoute"),
+        ("istio", [*DEPLOYMENTS, http_route("web", "web-canary")], "no VirtualService"),
+        ("httproute", [*DEPLOYMENTS[:1], http_route("web", "web-canary")], "no second Deployment"),
+    ],
+)
+def test_a_chart_that_cannot(route: str, manifest: list[dict[str, Any]], lacks: str) -> None:
+    with pytest.raises(PreflightError, match=lacks):
+        canary.demand(route, "chart", manifest)
+
+
+def test_a_chart_that_changed_is_told() -> None:
+    assert any("the chart changed" in note for note in planned(replace(facts(), chart="c2")).notes)
+    assert not any("the chart changed" in note for note in planned(facts()).notes)
+
+
+def test_a_plan_in_words() -> None:
+    from deployer.report import words
+
+    plan = planned(facts())
+    said = "\n".join(words.plan(plan))
+    assert "would give registry.lab/web:v2@sha256" in said
+    assert "5 % of the requests, beside revision 4" in said
+    assert "would release it for the stable pods too, while it keeps 50 % of the requests" in said
+    assert "if the rollout fails, would put revision 4 back" in said
+    assert outline(tuple(step for step in plan.steps if isinstance(step.deed, Routed)))
