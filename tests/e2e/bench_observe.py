@@ -15,4 +15,4 @@ CHECKS = (
 )
 
 if __name__ == "__main__":
-    sys.exit(count(CHECKS, "checks", jobs="2"))
+    sys.exit(count([str(one) for one in CHECKS], "checks", jobs="2"))
