@@ -291,7 +291,7 @@ def _program(run: _Run, stage: str, deed: Run) -> None:
             run.doors.programs.run(deed.command, hear)
         except ProgramFailed as error:
             refused = _refused(run, deed, error) if deed.exit_code is ExitCode.BUILD else None
-            failure = _failed(deed.failure, deed.exit_code, error)
+            failure = _failed(deed.failure, deed.exit_code, error, docker.advice(error.detail))
             if refused:
                 failure = _failed(f"{deed.failure}: {refused.sentence}", refused.exit_code, error, refused.hint)
             again = refused.passes if refused else deed.again == "whatever"

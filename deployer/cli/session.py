@@ -11,18 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import (
-    ci,
-    credentials,
-    delivery,
-    dockerconfig,
-    evidence,
-    lock,
-    notes,
-    prometheus,
-    sops,
-    telemetry,
-)
+from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, notes, prometheus, sops, telemetry
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -98,8 +87,8 @@ class Session:
             profile=profile,
             target=there,
             own=(own,),
-            trace=self.trace.below(),
             delivery=self.delivery.at(profile, there),
+            trace=self.trace.below(),
         )
 
     def told(self, result: Result) -> Result:
