@@ -1,6 +1,7 @@
 """What is told of a run, and what becomes of it where nobody listens."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -88,6 +89,11 @@ def test_figures_in_both_forms() -> None:
     point = sent[0]["gauge"]["dataPoints"][0]
     assert point["asDouble"] == 10.0
     assert plain(point["attributes"])["release"] == "web"
+
+
+def test_each_figure_is_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
+    assert {one.name for one in figures(DONE, NOW)} == set(re.findall(r"deploy_(?:run|stage)_\w+", page))
 
 
 def test_a_mark_for_what_was_changed() -> None:
