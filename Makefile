@@ -88,7 +88,7 @@ chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see th
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
 canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
-	@$(LAB) gateway && $(LAB) mesh
+	@$(LAB) gateway && $(LAB) mesh && $(LAB) observe
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py canary
 
 fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resume, time and memory; some minutes
