@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Deployed, Project, kubectl, run
+from conftest import Deployed, Project, kubectl, run
 from delivered import Deliver, Delivery, config, deliver, until  # noqa: F401  # fixtures
 from processes import CI, job
 
@@ -90,8 +90,9 @@ def test_where_argo_cd_is_down_there_is_no_verdict_and_nothing_is_put_back(fault
     there.argocd("delete", "application", there.application)
     left = {**old, "metadata": {"name": there.application, "namespace": fault.namespace}}
     kubectl("create", "-f", "-", stdin=json.dumps(left))
-    rights = (ROOT / "lab" / "access-gitops.yaml").read_text().replace("NAMESPACE", fault.namespace)
-    kubectl("apply", "-f", "-", stdin=rights.replace("namespace: argocd", f"namespace: {fault.namespace}"))
+    verbs, account = "--verb=get,list,watch,patch", f"--serviceaccount={fault.namespace}:deployer"
+    fault.kubectl("create", "role", "argocd", verbs, "--resource=applications.argoproj.io")
+    fault.kubectl("create", "rolebinding", "argocd", "--role=argocd", account)
     fault.profile("dev", argocd={"namespace": fault.namespace}, release={"timeout": "10m"})
 
     down = fault.deploy(*UP, *V2, "--set", "env.WORD=two", "--output", "json")
@@ -152,8 +153,10 @@ def test_a_login_of_argo_cd_that_is_wrong_is_told_and_nothing_is_put_back(fault:
         assert "wr0ng-passw0rd" not in locked.out + locked.err
         assert said["release"]["restored"] is None
         assert len(there.config.commits) == 3
-        status = fault.deploy("status", "--env", "dev", "--output", "json").json["environments"][0]
-        assert "authentication" in " ".join(status["application"]["said"]).lower()
+        status = fault.deploy("status", "--env", "dev", "--output", "json")
+        (one,) = status.json["environments"]
+        assert "application" in one, status
+        assert "authentication" in " ".join(one["application"]["said"]).lower()
     finally:
         there.argocd("delete", "secret", f"repo-{fault.namespace}")
 
