@@ -238,6 +238,14 @@ class ByArgoCD:
         """A commit of ours, as the Application is asked for it."""
         return Wanted(commit, self.place.source, since, self.repository.contains, running)
 
+    def gone(self, commit: str) -> bool:
+        """Whether the branch, asked now, has a commit no more; False where it cannot be asked."""
+        with self._lock:
+            try:
+                return not self.repository.contains(self.repository.refresh(), commit)
+            except DeployError:
+                return False
+
     def _unknown(self, newest: Revision | None, why: str) -> Delivered:
         there, commit = self.place, newest.commit if newest else ""
         return Delivered(there.application, there.namespace, "", "", "", commit, current=False, said=(why,))
@@ -295,8 +303,27 @@ class ByArgoCD:
                 f"`deploy gitops init --env {self.environment}` writes one that fits",
             )
         self._demand_pull_secret(cluster)
+        return (*self._rewritten(cluster), *self._unsealed(item))
+
+    def _unsealed(self, item: Mapping[str, Any]) -> Iterable[str]:
+        there = self.place
         left = gitops.unsealed(item, there, [gitops.sealed(file) for file in self.sealed])
         return tuple(f"Application {there.application} names {file} nowhere: it delivers without it" for file in left)
+
+    def _rewritten(self, cluster: Cluster) -> Iterable[str]:
+        """What is on record last, and the branch has no more."""
+        records = record.read_committed(cluster, self.place.target.namespace, self.place.release)
+        if not records:
+            return ()
+        last = max(records.values(), key=lambda one: one.began).commit
+        with self._lock:
+            tip = self.repository.tip
+            if tip and self.repository.contains(tip, last):
+                return ()
+        return (
+            f"commit {last[:12]}, which was delivered last, is not in the history of the branch {self.place.branch}: "
+            "it was rewritten, or is another one",
+        )
 
     def _demand_pull_secret(self, cluster: Cluster) -> None:
         name, namespace = self.profile.registry.pull_secret, self.place.target.namespace

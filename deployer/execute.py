@@ -487,6 +487,8 @@ def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
         words = f"{doom.judgement.workload}: {doom.judgement.causes[0].message}"
         _record(run, rollout.Outcome(Verdict.FAILED, words, run.judgements))
         raise UnhealthyError(words)
+    if seen.state == "waiting" and pulled.gone(run.commit):
+        seen = Seen("lost", "the branch was rewritten, and does not have it any more")
     for note in seen.notes:
         run.warnings.append(note)
         run.tell(Notice(note, Severity.WARNING))

@@ -28,10 +28,13 @@ def write(cluster: Cluster, namespace: str, release: str, revision: int, record:
 
 
 def write_committed(cluster: Cluster, namespace: str, release: str, revision: int, record: Record, most: int) -> None:
-    """Put a verdict over a commit (`record.commit`) on record, and forget all but the newest `most`."""
+    """Put a verdict over a commit (`record.commit`) on record, and forget all but the newest `most`.
+
+    The newest by time: in a history that was rewritten the numbers begin anew.
+    """
     _apply(cluster, namespace, f"deploy.{release}.{record.commit[:12]}", release, revision, record, [])
     items, _ = cluster.list(path("ConfigMap", namespace), label_selector=f"{RELEASE}={release},{COMMIT}")
-    for item in sorted(items, key=_number)[:-most]:
+    for item in sorted(items, key=_began)[:-most]:
         try:
             cluster.delete(path("ConfigMap", namespace, item["metadata"]["name"]))
         except NotFound:  # another run was faster
@@ -83,7 +86,8 @@ def read_committed(cluster: Cluster, namespace: str, release: str) -> Mapping[st
 
 def read_numbered(cluster: Cluster, namespace: str, release: str) -> Mapping[int, Record]:
     """The same by the numbers that the commits had when they were judged: a history that was rewritten has others."""
-    return {_number(item): _record(item) for item in _items(cluster, namespace, f"{RELEASE}={release},{COMMIT}")}
+    items = sorted(_items(cluster, namespace, f"{RELEASE}={release},{COMMIT}"), key=_began)
+    return {_number(item): _record(item) for item in items}
 
 
 def _items(cluster: Cluster, namespace: str, labels: str) -> Iterable[Mapping[str, Any]]:
@@ -96,6 +100,10 @@ def _items(cluster: Cluster, namespace: str, labels: str) -> Iterable[Mapping[st
 
 def _number(item: Mapping[str, Any]) -> int:
     return int(item["metadata"]["labels"][REVISION])
+
+
+def _began(item: Mapping[str, Any]) -> str:
+    return str((item.get("data") or {}).get("began", ""))
 
 
 def _record(item: Mapping[str, Any]) -> Record:

@@ -142,11 +142,16 @@ def automated(item: Mapping[str, Any]) -> bool:
 
 
 def _of_source(item: Mapping[str, Any], path: str, one: Any, many: Any) -> str:
+    """Of each source's commit that of ours; empty: the branch's name stands there, where Argo CD cannot ask for it."""
     sources = (item.get("spec") or {}).get("sources") or ()
     for index, source in enumerate(sources):
         if str(source.get("path", "")).strip("/") == path:
-            return str(many[index]) if many and index < len(many) else ""
-    return str(one or "")
+            return _sha(many[index]) if many and index < len(many) else ""
+    return _sha(one)
+
+
+def _sha(found: Any) -> str:
+    return found if isinstance(found, str) and re.fullmatch(r"[0-9a-f]{7,64}", found) else ""
 
 
 def _has(wanted: Wanted, sha: str) -> bool:
@@ -166,8 +171,8 @@ def _running(state: Mapping[str, Any], wanted: Wanted) -> Seen:
     asked, result = (state.get("operation") or {}).get("sync") or {}, state.get("syncResult") or {}
     shas = [
         sha
-        for sha in (result.get("revision"), *(result.get("revisions") or ()), asked.get("revision"))
-        if isinstance(sha, str) and sha
+        for found in (result.get("revision"), *(result.get("revisions") or ()), asked.get("revision"))
+        if (sha := _sha(found))
     ]
     said = str(state.get("message") or "")
     if CLOSED in said:
