@@ -9,7 +9,7 @@ from deployer import chart as charts
 from deployer import profile as profiles
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError
-from deployer.model import Image, Target
+from deployer.model import Image, Target, Values
 from deployer.plan import settings, values
 from deployer.plan.settings import Finding, Severity
 from deployer.process import ProgramFailed, Programs
@@ -90,13 +90,25 @@ def _judged(
     unread = list(settings.unread(found.layers, over, chart.reads()))
     yield from unread
     yield from settings.redundant(profiles.defaults(), inner, found.layers)
+    told = {one.message.partition(":")[0] for one in unread}
+    layers = [*(one.section("values") for one in found.layers), *over]
+    yield from _rendered(project, profile, over, layers, told, programs)
+    judged: list[Values] = [{}]
+    for one in profile.targets:
+        if one.values not in judged:  # many targets have the same
+            judged.append(one.values)
+            own = stack.everywhere(stack.TARGET, one.values, f"target {one.name}")
+            yield from _rendered(project, profile, (*over, own), [*layers, own], told, programs)
+
+
+def _rendered(
+    project: Path, profile: Profile, over: tuple[Layer, ...], layers: list[Layer], told: set[str], programs: Programs
+) -> Iterator[Finding]:
     effective = values.laid(profile.values, over, ())
     image = Image(profile.registry.url, profile.image.repository, IMAGE_TAG, IMAGE_DIGEST)
     text = values.text(values.release(effective, image, profile.registry.pull_secret))
     where = Target(Path(), profile.target.context, profile.target.namespace)
     helm = Helm(profile.tools.helm, 4, where, profile.release.name)
-    told = {one.message.partition(":")[0] for one in unread}
-    layers = [*(one.section("values") for one in found.layers), *over]
     try:
         programs.read(helm.template(project / profile.release.chart, text))
     except ProgramFailed as error:

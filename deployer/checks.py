@@ -7,23 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import (
-    chart,
-    cluster,
-    guard,
-    guardfacts,
-    permissions,
-    prometheus,
-    pullsecret,
-    record,
-    release,
-    source,
-    storage,
-)
+from deployer import chart, cluster, delivery, guard, guardfacts, prometheus, pullsecret, release, source
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
+from deployer.delivery import Delivery, Kept
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
 from deployer.metrics.pods import NOBODY
@@ -61,6 +50,7 @@ class Ready:
     manifest: Sequence[dict[str, Any]] = ()  # what the chart makes, where something has
     standing: Standing | None = None  # set where nothing has to be released
     because: tuple[str, ...] = ()  # why something has
+    notes: tuple[str, ...] = ()  # what the way of delivery has to say
     absent: bool = False  # the image is not in the registry: it has to be built, or copied where it is promoted
 
 
@@ -87,6 +77,7 @@ class Checks:
     target: Target
     programs: Programs
     job: Job
+    delivery: Delivery
     login: Login | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
     prometheus: Prometheus | None = None  # None where no metrics are watched
@@ -179,6 +170,7 @@ class Checks:
             checks["helm"].result(),
             manifest,
             because=because,
+            notes=tuple(note for name in self.delivery.checks for note in checks[name].result()),
             absent=not self._image_is_there(checks),
         )
 
@@ -202,16 +194,17 @@ class Checks:
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
         compared = moved and not force
-        standing, because = self._standing(ready.cluster, facts, values) if compared else (None, ready.because)
+        standing, because = self._standing(ready.cluster, kept, facts, values) if compared else (None, ready.because)
         return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
 
-    def for_rollback(self) -> tuple[Helm, Cluster, tuple[storage.Stored, ...]]:
+    def for_rollback(self) -> tuple[Helm, Cluster, tuple[Kept, ...]]:
         """All that a `rollback` or a `down` needs: what helm keeps comes last."""
         with ThreadPoolExecutor(4) as pool:
             checks: dict[str, Future[Any]] = {}
             checks["helm"] = pool.submit(self.helm)
             checks["cluster"] = pool.submit(self.cluster)
             checks["release"] = pool.submit(lambda: self.kept(checks["cluster"].result()))
+            self._of_delivery(pool, checks)
         _raise(checks)
         return checks["helm"].result(), checks["cluster"].result(), checks["release"].result()
 
@@ -261,12 +254,17 @@ class Checks:
         checks["helm"] = pool.submit(self.helm)
         checks["chart"] = pool.submit(lambda: self._chart(checks["helm"].result(), values, self._some_image))
         checks["permissions"] = pool.submit(lambda: self._access(checks["cluster"].result(), checks["chart"].result()))
+        self._of_delivery(pool, checks)
         if self.prometheus:
             checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if self.profile.strategy == "canary":
             checks["canary"] = pool.submit(lambda: self._canary(checks["helm"].result(), values, checks["chart"]))
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
+
+    def _of_delivery(self, pool: ThreadPoolExecutor, checks: dict[str, Future[Any]]) -> None:
+        for name, check in self.delivery.checks.items():
+            checks[name] = pool.submit(lambda check=check: check(checks["cluster"].result()))  # type: ignore[misc]
 
     def _guarded(self, verb: guard.Verb, image: Future[_Wanted]) -> guard.Facts:
         wanted = image.result()
@@ -279,7 +277,7 @@ class Checks:
             return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
         there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
         door, namespace = there.cluster(), profile.target.namespace
-        found = record.read(door, namespace, profile.release.name)
+        found = delivery.records(profile, door)
         if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):
             return guard.Elsewhere(
                 trouble=f"its records may not be read: no permission to list configmaps in {namespace}"
@@ -289,7 +287,7 @@ class Checks:
     def _change(self, checks: Mapping[str, Future[Any]], values: Values) -> guard.Change | None:
         """What the release would change of the newest one that helm saw through."""
         checks["chart"].result()  # what fails there is told once
-        stored: tuple[storage.Stored, ...] = checks["release"].result()
+        stored: tuple[Kept, ...] = checks["release"].result()
         if not stored:
             return None
         whole = [one for one in stored if not one.revision.canary] or stored
@@ -304,14 +302,19 @@ class Checks:
                 wanted: _Wanted = checks["image"].result()
                 lacks = f" for {', '.join(wanted.lacks)}" if wanted.lacks else ""
                 return None, (f"{wanted.image.tagged} is not in the registry{lacks}",)
-            return self._standing(checks["cluster"].result(), self._facts(checks), values)
+            kept: tuple[Kept, ...] = checks["release"].result()
+            return self._standing(checks["cluster"].result(), kept, self._facts(checks), values)
         except Interrupted:
             raise
         except DeployError:  # told with what else is wrong, or found again by what needs it
             return None, ()
 
-    def _standing(self, door: Cluster, facts: Facts, values: Values) -> tuple[Standing | None, tuple[str, ...]]:
+    def _standing(
+        self, door: Cluster, kept: Sequence[Kept], facts: Facts, values: Values
+    ) -> tuple[Standing | None, tuple[str, ...]]:
         because = unchanged.differences(facts, values, self.profile.registry.pull_secret if self.login else None)
+        if kept:
+            because = (*because, *self.delivery.changed(kept[-1]))
         if because or facts.released is None:
             return None, because
         namespace, limits = self.target.namespace, self.profile.health
@@ -320,7 +323,7 @@ class Checks:
         return (None, because) if because else (standing, ())
 
     def _secret_is_current(self, door: Cluster) -> Callable[[], bool]:
-        name, login = self.profile.registry.pull_secret, self.login
+        name, login = self.delivery.pull_secret, self.login
         if not name or not login:
             return lambda: True
         return lambda: pullsecret.current(door, self.target.namespace, name, self.profile.registry.url, login)
@@ -341,8 +344,8 @@ class Checks:
             wanted.image, source=wanted.source, job=self.job, chart=files, **self._of(checks["release"].result())
         )
 
-    def _of(self, kept: Sequence[storage.Stored]) -> dict[str, Any]:
-        """The facts that helm's record tells."""
+    def _of(self, kept: Sequence[Kept]) -> dict[str, Any]:
+        """The facts that the past tells."""
         history = tuple(one.revision for one in kept)
         facts: dict[str, Any] = {
             "history": history,
@@ -519,7 +522,8 @@ class Checks:
         folder = self.project / self.profile.release.chart
         if not (folder / "Chart.yaml").is_file():
             raise PreflightError(f"there is no chart at {self.profile.release.chart} (release.chart)")
-        text = release_values.text(release_values.release(values, image, self.profile.registry.pull_secret))
+        given = release_values.release(values, image, self.profile.registry.pull_secret)
+        text = release_values.text(self.delivery.rendering(given))
         try:
             return objects(self.programs.read(program.template(folder, text)))
         except ProgramFailed as error:
@@ -544,14 +548,14 @@ class Checks:
         canary.demand(settings.route, name, manifest)
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
-        denied = door.can_i(permissions.needed(manifest, self.target.namespace))
+        denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))
         if denied:
             raise PreflightError(
                 f"no permission in namespace {self.target.namespace}: {', '.join(map(str, denied))}",
                 hint="docs/permissions.md has the Role that a deploy needs",
             )
 
-    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[storage.Stored, ...]:
+    def _of_this_cluster(self, door: Future[Cluster], identified: Future[Cluster]) -> tuple[Kept, ...]:
         """What is released. Asked at once, but whose cluster it is comes first: its error is the one that is told."""
         try:
             return self.kept(door.result())
@@ -559,17 +563,12 @@ class Checks:
             identified.result()
 
     def history(self, door: Cluster) -> tuple[Revision, ...]:
-        """What helm keeps of the release, with our record."""
+        """What is kept of the release, with our record."""
         return tuple(one.revision for one in self.kept(door))
 
-    def kept(self, door: Cluster) -> tuple[storage.Stored, ...]:
-        """Helm's revisions with what is on record of each, oldest first."""
-        namespace, name = self.target.namespace, self.profile.release.name
-        with ThreadPoolExecutor(1) as pool:
-            records = pool.submit(record.read, door, namespace, name)
-            found = storage.history(door, namespace, name)
-        judged = record.judged([one.revision for one in found], records.result()) if found else ()
-        return tuple(replace(one, revision=revision) for one, revision in zip(found, judged, strict=True))
+    def kept(self, door: Cluster) -> tuple[Kept, ...]:
+        """The revisions with what is on record of each, oldest first."""
+        return self.delivery.kept(door)
 
 
 def _held(registry: Registry, tagged: Image, digest: str | None) -> bool:

@@ -12,7 +12,7 @@ from deployer.errors import PreflightError, UsageError
 
 @dataclass(frozen=True)
 class Login:
-    """A registry login; never shown."""
+    """A login at a registry or a git server; never shown."""
 
     username: str
     password: str = field(repr=False)
@@ -37,14 +37,16 @@ def sensitive(known: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value for name, value in known.items() if len(value) >= SHORTEST and _SECRET.search(name))
 
 
-def login(username: str | None, password: str | None, known: Mapping[str, str]) -> Login | None:
-    """The registry login under these variable names; None where the profile names none.
+def login(
+    username: str | None, password: str | None, known: Mapping[str, str], *, what: str = "the registry login"
+) -> Login | None:
+    """The login under these variable names; None where the profile names none.
 
     Raises PreflightError that lists the variables that are not set.
     """
     if username is None or password is None:
         return None
-    require((username, password), known, what="the registry login")
+    require((username, password), known, what=what)
     return Login(known[username], known[password])
 
 

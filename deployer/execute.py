@@ -6,12 +6,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from deployer import beside, leftover, metricguard, pullsecret, record, refusal, release, rollout, routing, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
+from deployer.configrepo import Change
 from deployer.credentials import Login
+from deployer.delivery import ByArgoCD, Delivery
 from deployer.errors import (
     BuildError,
     DeadlineError,
@@ -23,6 +26,7 @@ from deployer.errors import (
     PreflightError,
     UnhealthyError,
 )
+from deployer.health.application import Seen
 from deployer.health.diagnosis import Diagnosis
 from deployer.health.verdict import Judgement, Verdict
 from deployer.lock import Lease
@@ -30,21 +34,24 @@ from deployer.mask import Mask
 from deployer.metrics import pods
 from deployer.metrics.judge import Guard, Reading
 from deployer.metrics.query import Side
-from deployer.model import Image, Record
-from deployer.plan import canary, values
+from deployer.model import Image, Record, Values
+from deployer.plan import canary, gitops, values
 from deployer.plan.steps import (
     Abandon,
     Clear,
+    Commit,
     Hold,
     Observe,
     Pin,
     Plan,
     Portion,
     PullSecret,
+    Revert,
     Rollback,
     Routed,
     Run,
     Step,
+    Sync,
     Uninstall,
     Upgrade,
     Verify,
@@ -54,7 +61,7 @@ from deployer.profile import Profile
 from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
-from deployer.result import Diagnosed, Event, Finished, Line, Notice, Result, Severity, Stage, Started
+from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
 from deployer.stop import Stop
 from deployer.values.document import objects
 
@@ -76,6 +83,7 @@ class Doors:
     lease: Lease | None = None  # None where nothing is released
     login: Login | None = None
     mask: Mask = field(default_factory=Mask)  # for what the cluster is to keep
+    delivery: Delivery | None = None  # None where nothing is released
     prometheus: Prometheus | None = None  # None where no metrics are watched
 
 
@@ -91,9 +99,11 @@ class _Run:
     image: Image | None
     record: Record  # the facts of what is being released
     revision: int | None = None
+    commit: str = ""  # of the configuration repository, where Argo CD delivers
+    proposed: str = ""  # the branch of a merge request that was asked for
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
-    since: float = 0.0  # server time before helm started
+    since: float = 0.0  # server time before helm started, or before the commit
     portion: Portion | None = None  # what the newest revision gives a canary
     changed: bool = False
     rolled: bool = True
@@ -113,6 +123,12 @@ class _Run:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
         return self.doors.cluster
+
+    @property
+    def pulled(self) -> ByArgoCD:
+        """For a deed in the configuration repository, or with Argo CD."""
+        assert isinstance(self.doors.delivery, ByArgoCD)
+        return self.doors.delivery
 
 
 def execute(
@@ -156,6 +172,8 @@ def execute(
         stages=tuple(run.stages),
         image=run.image,
         revision=run.revision,
+        commit=run.commit or None,
+        proposed=run.proposed or None,
         judgements=run.judgements,
         metrics=run.metrics,
         diagnosis=run.diagnosis,
@@ -181,6 +199,8 @@ def _steps(run: _Run, steps: tuple[Step, ...]) -> None:
             if run.doors.lease:
                 run.doors.lease.check()
             note = _do(run, step) or note
+            if run.proposed:  # the rest is for people, and a later run
+                break
     except BaseException:
         _finish(run, stage, began, "", ok=False)
         raise
@@ -226,6 +246,12 @@ def _do(run: _Run, step: Step) -> str:
             return _upgrade(run, step.stage, step.deed)
         case Rollback():
             return _rollback(run, step.stage, step.deed)
+        case Commit(given, proposal):
+            return _commit(run, given, proposal)
+        case Revert(revision, commit):
+            return _revert(run, revision, commit)
+        case Sync(running):
+            return _sync(run, running)
         case Uninstall():
             return _uninstall(run, step.stage)
         case Observe(guards):
@@ -394,6 +420,112 @@ def _routed(run: _Run) -> str:
     return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
 
 
+def _commit(run: _Run, given: Values, proposal: str) -> str:
+    assert run.image is not None
+    pulled, plan, record_ = run.pulled, run.plan, run.record
+    pull_secret = run.profile.registry.pull_secret if run.doors.login else None
+    files = pulled.files(values.release(given, run.image, pull_secret))
+    subject, trailers = gitops.subject(plan, record_), gitops.trailers(plan, record_, pulled.chart())
+    run.since = run.cluster.server_time()
+    repository = pulled.repository
+    repository.tell = run.tell
+    if proposal:
+        proposed = repository.propose(files, subject, trailers, proposal)
+        if proposed:
+            run.changed, run.proposed = True, proposal
+            return f"proposed as branch {proposal}, commit {proposed.sha[:12]}"
+        return _committed(run, None)
+    return _committed(run, repository.commit(files, subject, trailers))
+
+
+def _revert(run: _Run, revision: int, commit: str) -> str:
+    pulled, plan = run.pulled, run.plan
+    chart = pulled.chart()
+    run.since = run.cluster.server_time()
+    subject, trailers = gitops.subject(plan, run.record, revision), gitops.trailers(plan, run.record, chart, commit)
+    pulled.repository.tell = run.tell
+    note = _committed(run, pulled.repository.revert(commit, subject, trailers))
+    return f"{note} is what revision {revision} was"
+
+
+def _committed(run: _Run, change: Change | None) -> str:
+    """Go on with a commit; where there was nothing to commit, with the newest one: it is judged anew."""
+    run.changed |= change is not None
+    found = change or run.pulled.repository.history()[-1]
+    run.revision, run.commit, run.manifest = found.number, found.sha, run.pulled.render(found.sha)
+    run.record = replace(run.record, commit=found.sha)
+    return f"revision {found.number}, commit {found.sha[:12]}" + ("" if change else ": it is there already")
+
+
+def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
+    """Argo CD applies, and we look on: a part of the release that is doomed may keep its sync waiting for ever."""
+    pulled, settings = run.pulled, run.profile.release
+    door = pulled.application(run.cluster)
+    ago = run.cluster.server_time() - run.since
+    wanted = pulled.wanted(run.commit, door.cluster.server_time() - ago, running)
+    rendered = replace(release.rendered(objects(run.manifest), first=False), waits=True, hooks=())
+    deadline = time.monotonic() + settings.timeout
+    with beside.watching(
+        run.cluster,
+        run.plan.target.namespace,
+        rendered,
+        since=run.since,
+        timeout=settings.timeout,
+        limits=run.profile.health,
+        tell=lambda event: run.tell(event) if _news(event) else None,
+    ) as doom:
+        try:
+            seen = door.follow(wanted, deadline=deadline, tell=run.tell, stop=lambda: doom.found() or run.stop.came())
+        except ClusterError as error:
+            seen = Seen("waiting", error.message, 0.0)
+    run.stop.check()
+    if seen.state == "waiting" and doom.judgement:
+        _explain(run, doom.judgement, doom.diagnosis)
+        words = f"{doom.judgement.workload}: {doom.judgement.causes[0].message}"
+        _record(run, rollout.Outcome(Verdict.FAILED, words, run.judgements))
+        raise UnhealthyError(words)
+    for note in seen.notes:
+        run.warnings.append(note)
+        run.tell(Notice(note, Severity.WARNING))
+    if seen.state == "synced":
+        return f"{door.name} is synced to {run.commit[:12]}"
+    raise _unsynced(run, door.name, seen)
+
+
+def _news(event: Event) -> bool:
+    """Before Argo CD has come to a workload there is nothing to say of it."""
+    return not isinstance(event, Progress) or bool(event.judgement.causes or event.judgement.counts.desired)
+
+
+def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
+    """Why Argo CD has not applied our commit. Only what the commit is to blame for is undone."""
+    commit = f"commit {run.commit[:12]}"
+    look = f"`deploy status --env {run.plan.environment}` says how it is"
+    match seen.state:
+        case "failed":
+            message = f"Argo CD cannot apply {commit}: {seen.words}"
+            _record(run, rollout.Outcome(Verdict.FAILED, message, ()))
+            return UnhealthyError(message)
+        case "refused" | "lost":
+            return DeployError(
+                f"Application {name} does not take {commit}: {seen.words}",
+                hint="nothing was put back; mend that, and run again",
+            )
+        case "closed":
+            return PausedError(
+                f"{commit} is not applied: {seen.words}", hint=f"Argo CD applies it when the window opens; {look} then"
+            )
+    if seen.patience is None:
+        return DeadlineError(
+            f"{commit} is not applied after {run.profile.release.timeout:.0f} s: {seen.words}",
+            hint="it may only be slow: raise release.timeout",
+        )
+    return IndeterminateError(
+        f"no verdict: Argo CD has not applied {commit}: {seen.words}",
+        hint=f"nothing was put back, and the commit stays: it is applied when Argo CD is well again; {look}",
+    )
+
+
 def _watched(run: _Run, *, timeout: float | None = None, hold: float = 0.0) -> rollout.Outcome:
     """Until a verdict. `timeout`: seconds, else the profile's."""
     try:
@@ -485,19 +617,18 @@ def _record(run: _Run, outcome: rollout.Outcome) -> None:
     cause = "" if healthy else run.doors.mask(outcome.headline)
     where, seconds = run.plan.target.namespace, time.monotonic() - run.began
     try:
-        record.write(
-            run.cluster,
-            where,
-            run.plan.release,
-            run.revision,
-            replace(
-                run.record,
-                verdict="canary" if healthy and run.portion else str(outcome.verdict),
-                cause=cause,
-                began=_utc(run.cluster.server_time() - seconds),
-                seconds=round(seconds, 1),
-            ),
+        made = replace(
+            run.record,
+            verdict="canary" if healthy and run.portion else str(outcome.verdict),
+            cause=cause,
+            began=_utc(run.cluster.server_time() - seconds),
+            seconds=round(seconds, 1),
         )
+        if made.commit:
+            most = run.profile.release.history_max
+            record.write_committed(run.cluster, where, run.plan.release, run.revision, made, most)
+        else:
+            record.write(run.cluster, where, run.plan.release, run.revision, made)
     except ClusterError as error:
         run.warnings.append(f"the verdict is not on record: {error.message}")
 
@@ -530,8 +661,8 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
 
 def _recover(run: _Run) -> int | None:
     """Put the good revision back; the revision that serves again, or None."""
-    plan, judgements, failed = run.plan, run.judgements, run.revision
-    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback)]
+    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit)
+    deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback | Revert)]
     if not deeds:
         return None
     good, diagnosis = deeds[0].revision, run.diagnosis
@@ -544,7 +675,7 @@ def _recover(run: _Run) -> int | None:
         run.tell(Notice(run.warnings[-1], Severity.WARNING))
         return None
     finally:
-        run.judgements, run.diagnosis, run.revision = judgements, diagnosis, failed
+        run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
@@ -555,6 +686,11 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
     target, name = run.plan.target, run.plan.release
+    if run.commit:
+        return (
+            f"the commit is left in place; `deploy rollback --env {run.plan.environment}` goes back to the last "
+            "good one, where there is one"
+        )
     if run.plan.previous is None:
         return (
             "the first revision has nothing before it, so it is left in place; remove it with: "
@@ -573,6 +709,11 @@ def _left(run: _Run) -> str:
             f"revision {run.revision} is a canary with {run.portion.weight} % of the requests: `deploy up --env {env}` "
             f"goes on with it, `deploy rollback --env {env}` takes it back"
         )
+    if run.commit:
+        return (
+            f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "
+            f"`deploy status --env {run.plan.environment}` says how it is"
+        )
     if run.revision is not None:
         return (
             f"revision {run.revision} is released, but was not watched to the end: "
@@ -586,6 +727,8 @@ def _left(run: _Run) -> str:
             if run.since
             else "nothing was removed"
         )
+    if run.since and isinstance(run.doors.delivery, ByArgoCD):
+        return f"maybe the commit was pushed: `deploy status --env {run.plan.environment}` tells"
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"
     return "the release was not touched" + (
@@ -625,6 +768,8 @@ def _done(run: _Run) -> str:
         return f"{name} is unchanged: healthy at revision {run.revision}"
     if run.plan.verb == "down":
         return f"{name} is removed" if run.changed else f"there is no release {name}"
+    if run.proposed:
+        return f"{name} is proposed as branch {run.proposed}: merge it, and Argo CD applies it"
     unchanged = "" if run.rolled else "; no pod was rolled"
     return f"{name} is healthy at revision {run.revision}{unchanged}"
 

@@ -91,6 +91,7 @@ class Record:
     secrets: tuple[str, ...] = ()  # paths of the values that are secret
     source: str = ""  # the environment that it was promoted from
     overrides: Mapping[str, str] = field(default_factory=dict)  # guard: the reason given
+    commit: str = ""  # of the configuration repository, where Argo CD delivers: the record is of that one alone
 
 
 @dataclass(frozen=True)
@@ -112,22 +113,23 @@ class Canary:
 
 @dataclass(frozen=True)
 class Revision:
-    """One line of `helm history`, with the verdict on record."""
+    """One line of `helm history`, or one commit in the configuration repository; with the verdict on record."""
 
     number: int
-    status: str  # helm's word: deployed, superseded, failed, pending-upgrade, …
+    status: str  # helm's word: deployed, superseded, failed, pending-upgrade, …; committed: nobody has judged it yet
     updated: str
     chart: str
     description: str = ""
     verdict: str | None = None  # None where no verdict is on record: somebody else's release
     record: Record | None = None
     canary: Canary | None = None  # None: one version has all requests
+    commit: str = ""  # of the configuration repository; empty where helm keeps the revision
 
     @property
     def origin(self) -> int:
         """The revision whose content this one has: itself, or the one that a rollback put back.
 
-        Helm names it in the description alone: `Rollback to 3`.
+        Helm names it in the description alone: `Rollback to 3`; so do we where commits are the revisions.
         """
         words = self.description.split()
         return (

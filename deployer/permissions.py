@@ -24,6 +24,15 @@ WATCHING = (
 EndpointSlices, autoscalers, disruption budgets) only makes a verdict or a diagnosis better: its lack is a notice."""
 
 
+COMMITTED = tuple(Access(verb, "configmaps") for verb in ("get", "list", "create", "patch", "delete"))
+"""What was judged of a commit, where Argo CD delivers: nobody but us removes it."""
+
+
+def watching(namespace: str) -> tuple[Access, ...]:
+    """Everything that a delivery by Argo CD takes in the namespace of the release: no object of it is ours to write."""
+    return tuple(dataclasses.replace(access, namespace=namespace) for access in (*COMMITTED, *LEASE, *WATCHING))
+
+
 def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Access, ...]:
     """Everything that releasing these objects into a namespace takes."""
     kinds = {(item.get("apiVersion", "v1"), item.get("kind", ""), _hook(item)) for item in manifest}

@@ -1,7 +1,10 @@
-"""What was judged of a revision: one ConfigMap a revision, owned by helm's Secret of it, so that helm prunes both."""
+"""What was judged of a revision: one ConfigMap a revision, owned by helm's Secret of it, so that helm prunes both.
+
+Where Argo CD delivers there is no such Secret: a record names its commit, and old ones are removed by us.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -9,19 +12,41 @@ from deployer import storage
 from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.model import Record, Revision
 
-RELEASE, REVISION, VERDICT = "deploy/release", "deploy/revision", "deploy/verdict"
+RELEASE, REVISION, VERDICT, COMMIT = "deploy/release", "deploy/revision", "deploy/verdict", "deploy/commit"
 
 
 def write(cluster: Cluster, namespace: str, release: str, revision: int, record: Record) -> None:
     """Put a verdict and its facts on record, a key a fact; helm's Secret of the revision must exist."""
     secret = cluster.get(path("Secret", namespace, storage.secret(release, revision)))
-    name = f"deploy.{release}.v{revision}"
     owner = {
         "apiVersion": "v1",
         "kind": "Secret",
         "name": secret["metadata"]["name"],
         "uid": secret["metadata"]["uid"],
     }
+    _apply(cluster, namespace, f"deploy.{release}.v{revision}", release, revision, record, [owner])
+
+
+def write_committed(cluster: Cluster, namespace: str, release: str, revision: int, record: Record, most: int) -> None:
+    """Put a verdict over a commit (`record.commit`) on record, and forget all but the newest `most`."""
+    _apply(cluster, namespace, f"deploy.{release}.{record.commit[:12]}", release, revision, record, [])
+    items, _ = cluster.list(path("ConfigMap", namespace), label_selector=f"{RELEASE}={release},{COMMIT}")
+    for item in sorted(items, key=_number)[:-most]:
+        try:
+            cluster.delete(path("ConfigMap", namespace, item["metadata"]["name"]))
+        except NotFound:  # another run was faster
+            continue
+
+
+def _apply(
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    release: str,
+    revision: int,
+    record: Record,
+    owners: Sequence[Mapping[str, str]],
+) -> None:
     cluster.apply(
         path("ConfigMap", namespace, name),
         {
@@ -29,12 +54,13 @@ def write(cluster: Cluster, namespace: str, release: str, revision: int, record:
             "kind": "ConfigMap",
             "metadata": {
                 "name": name,
-                "ownerReferences": [owner],
+                "ownerReferences": owners,
                 "labels": {
                     "app.kubernetes.io/managed-by": "deploy",
                     RELEASE: release,
                     REVISION: str(revision),
                     VERDICT: record.verdict,
+                    **({COMMIT: record.commit} if record.commit else {}),
                 },
             },
             "data": {
@@ -45,12 +71,31 @@ def write(cluster: Cluster, namespace: str, release: str, revision: int, record:
 
 
 def read(cluster: Cluster, namespace: str, release: str) -> Mapping[int, Record]:
-    """The record of each revision that has one: one list. Without the right to it nothing is on record."""
+    """The record of each revision of helm's that has one: one list. Without the right to it nothing is on record."""
+    return {_number(item): _record(item) for item in _items(cluster, namespace, f"{RELEASE}={release},!{COMMIT}")}
+
+
+def read_committed(cluster: Cluster, namespace: str, release: str) -> Mapping[str, Record]:
+    """The same of each commit: the record of another one is of no revision, whatever its number."""
+    found = map(_record, _items(cluster, namespace, f"{RELEASE}={release},{COMMIT}"))
+    return {one.commit: one for one in found}
+
+
+def read_numbered(cluster: Cluster, namespace: str, release: str) -> Mapping[int, Record]:
+    """The same by the numbers that the commits had when they were judged: a history that was rewritten has others."""
+    return {_number(item): _record(item) for item in _items(cluster, namespace, f"{RELEASE}={release},{COMMIT}")}
+
+
+def _items(cluster: Cluster, namespace: str, labels: str) -> Iterable[Mapping[str, Any]]:
     try:
-        items, _ = cluster.list(path("ConfigMap", namespace), label_selector=f"{RELEASE}={release}")
+        items, _ = cluster.list(path("ConfigMap", namespace), label_selector=labels)
     except (Forbidden, NotFound):
-        return {}
-    return {int(item["metadata"]["labels"][REVISION]): _record(item) for item in items}
+        return ()
+    return items
+
+
+def _number(item: Mapping[str, Any]) -> int:
+    return int(item["metadata"]["labels"][REVISION])
 
 
 def _record(item: Mapping[str, Any]) -> Record:

@@ -1,11 +1,15 @@
 """The private registry, asked over its HTTP API."""
 
 import base64
+import hashlib
 import json
+import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -26,6 +30,8 @@ MANIFESTS = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 PATIENCE = 15.0
 """Longest time in seconds that a registry may ask us to wait before we ask again."""
@@ -128,6 +134,94 @@ class Registry:
         except RegistryError as error:
             return error.refusal
 
+    def pull(self, image: Image, layout: Path) -> None:
+        """Fetch the image, all that hangs on its index included, into `blobs/sha256/` of a folder; no docker is needed.
+
+        `image` with its digest. Raises RegistryError where the registry cannot give it, PreflightError where it gives
+        something else.
+        """
+        assert image.digest is not None
+        folder = layout / "blobs" / "sha256"
+        folder.mkdir(parents=True)
+        for _, digest, kind in self._parts(
+            image, image.digest, lambda one: self._fetch(image, one, "manifests", folder)
+        ):
+            if kind == "blobs":
+                self._fetch(image, digest, kind, folder)
+
+    def push(self, image: Image, layout: Path) -> None:
+        """Send the image that a layout holds, under its digest and its tag; what is there already is not sent.
+
+        `image` with its digest. Raises RegistryError where the registry does not take it.
+        """
+        assert image.digest is not None
+        repository, scope = _repository(image), f"repository:{_repository(image)}:pull,push"
+        folder = layout / "blobs" / "sha256"
+        parts = list(self._parts(image, image.digest, lambda one: folder / one.removeprefix("sha256:")))
+        for media, digest, kind in reversed(parts):  # what a manifest names has to be there before it
+            file = folder / digest.removeprefix("sha256:")
+            if kind == "manifests":
+                self._put_manifest(image, digest, media, file, scope)
+            elif self._ask("HEAD", f"/v2/{repository}/blobs/{digest}", scope).status != 200:
+                begun = self._ask("POST", f"/v2/{repository}/blobs/uploads/", scope)
+                self._taken(begun, image)
+                where = urljoin(self._base, begun.headers.get("Location", ""))
+                where += ("&" if urlsplit(where).query else "?") + f"digest={digest}"
+                with open(file, "rb") as body:
+                    self._taken(self._ask("PUT", where, scope, body=body), image)
+        media = next(media for media, digest, _ in parts if digest == image.digest)
+        self._put_manifest(image, image.tag, media, folder / image.digest.removeprefix("sha256:"), scope)
+
+    def _put_manifest(self, image: Image, name: str, media: str, file: Path, scope: str) -> None:
+        path = f"/v2/{_repository(image)}/manifests/{name}"
+        self._taken(self._ask("PUT", path, scope, body=file.read_bytes(), media=media), image)
+
+    def _taken(self, answer: urllib3.BaseHTTPResponse, image: Image) -> None:
+        if answer.status not in (201, 202):
+            refused = self._refusal(answer)
+            raise RegistryError(
+                f"registry {self._host} does not take {image.tagged} ({answer.status}): {refused.sentence}",
+                refused,
+                hint=refused.hint,
+            )
+
+    def _parts(
+        self, image: Image, digest: str, read: Callable[[str], Path], media: str = ""
+    ) -> Iterator[tuple[str, str, str]]:
+        """(media type, digest, manifests or blobs) of an image, each before what it names, and once."""
+        data = json.loads(read(digest).read_bytes())
+        yield data.get("mediaType") or media or OCI_MANIFEST, digest, "manifests"
+        seen: set[str] = set()
+        for one in data.get("manifests", ()):
+            yield from self._parts(image, one["digest"], read, one.get("mediaType", ""))
+        for one in (*([data["config"]] if "config" in data else ()), *data.get("layers", ())):
+            if one["digest"] not in seen and not one.get("urls"):
+                seen.add(one["digest"])
+                yield one.get("mediaType", ""), one["digest"], "blobs"
+
+    def _fetch(self, image: Image, digest: str, kind: str, folder: Path) -> Path:
+        """A blob or a manifest as a file; one that is there is not fetched again."""
+        file, repository = folder / digest.removeprefix("sha256:"), _repository(image)
+        if file.exists():
+            return file
+        answer = self._ask("GET", f"/v2/{repository}/{kind}/{digest}", f"repository:{repository}:pull", whole=False)
+        known = hashlib.sha256()
+        try:
+            if answer.status != 200:
+                answer.read(cache_content=True)
+                self._demand(answer, image)
+            with open(file, "wb") as out:
+                for piece in answer.stream(1 << 20):
+                    known.update(piece)
+                    out.write(piece)
+        except HTTPError as error:
+            raise self._silent(error) from None
+        finally:
+            answer.release_conn()
+        if f"sha256:{known.hexdigest()}" != digest:
+            raise PreflightError(f"registry {self._host} gives something else as {digest} of {image.tagged}")
+        return file
+
     def _manifest(self, image: Image, name: str) -> urllib3.BaseHTTPResponse | None:
         """The head of a manifest by its tag or digest; None where there is none."""
         path, scope = f"/v2/{_repository(image)}/manifests/{name}", f"repository:{_repository(image)}:pull"
@@ -182,27 +276,55 @@ class Registry:
         return f"{scheme}://{host}/"
 
     @cached_property
+    def _granted(self) -> dict[str, str]:
+        """Scope: the token for it, as long as the registry takes it."""
+        return {}
+
+    @cached_property
     def _pool(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=_PATIENT)
 
     def _ask(
-        self, method: str, path: str, scope: str | None = None, *, patient: bool = True, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        scope: str | None = None,
+        *,
+        patient: bool = True,
+        body: bytes | BinaryIO | None = None,
+        media: str = "application/octet-stream",
+        whole: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        """The registry's answer to a path or a URL of its own. Raises RegistryError where there is none."""
+        """The registry's answer to a path or a URL of its own. Raises RegistryError where there is none.
+
+        `media`: what the body is. `whole`: the answer is read at once; else it is the caller's to read.
+        """
         url, retries = urljoin(self._base, path), _PATIENT if patient else _Patient(0)
         headers = {"Accept": MANIFESTS}
         if body is not None:
-            headers["Content-Type"] = "application/octet-stream"
+            headers["Content-Type"] = media
+        if body is not None and not isinstance(body, bytes):
+            headers["Content-Length"] = str(os.fstat(body.fileno()).st_size)
         if self.login:
             headers |= _basic(self.login)
+        if granted := self._granted.get(scope or ""):
+            headers["Authorization"] = f"Bearer {granted}"
+
+        def send() -> urllib3.BaseHTTPResponse:
+            return self._pool.request(method, url, headers=headers, body=body, retries=retries, preload_content=whole)
+
         try:
-            answer = self._pool.request(method, url, headers=headers, body=body, retries=retries)
+            answer = send()
             challenge = _BEARER.search(answer.headers.get("WWW-Authenticate", ""))
             if answer.status == 401 and challenge:
                 token = self._token(dict(_CHALLENGE.findall(challenge[1])), scope)
                 if token:
+                    self._granted[scope or ""] = token
                     headers["Authorization"] = f"Bearer {token}"
-                    answer = self._pool.request(method, url, headers=headers, body=body, retries=retries)
+                    answer.drain_conn()
+                    if body is not None and not isinstance(body, bytes):
+                        body.seek(0)
+                    answer = send()
             return answer
         except MaxRetryError as error:
             reason = error.reason or error

@@ -98,6 +98,8 @@ class Result:
     stages: tuple[Stage, ...] = ()
     image: Image | None = None
     revision: int | None = None
+    commit: str | None = None  # of the configuration repository, where Argo CD delivers
+    proposed: str | None = None  # the branch of a merge request, which people have to merge
     judgements: tuple[Judgement, ...] = ()
     metrics: tuple[Reading, ...] = ()  # what the metric guards saw
     diagnosis: Diagnosis | None = None

@@ -1,6 +1,7 @@
-"""Looks into a repository that is not deployed yet, and writes what it lacks. Never over anything."""
+"""Looks into a repository that is not deployed yet, and writes what it lacks. Never over what people wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,25 @@ def write(project: Path, files: Mapping[str, str]) -> Written:
         for path in paths:
             _write(project / path, files[path])
         written.append(unit)
+    return Written(tuple(written), tuple(same), tuple(kept))
+
+
+def renew(folder: Path, files: Mapping[str, str], replaceable: Callable[[str], bool]) -> Written:
+    """Write the files that are not there, and over those whose text may be replaced. Raises as `write` does."""
+    written: list[str] = []
+    same: list[str] = []
+    kept: list[str] = []
+    for path, wanted in files.items():
+        there = text(folder / path)
+        if there == wanted:
+            same.append(path)
+        elif there is None or replaceable(there):
+            with suppress(FileNotFoundError):
+                (folder / path).unlink()
+            _write(folder / path, wanted)
+            written.append(path)
+        else:
+            kept.append(path)
     return Written(tuple(written), tuple(same), tuple(kept))
 
 

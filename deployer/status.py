@@ -8,6 +8,7 @@ from deployer.checks import Checks
 from deployer.cluster import Cluster, Forbidden, NotFound, path
 from deployer.cluster.manifest import fetch
 from deployer.errors import DeployError
+from deployer.health.application import Delivered
 from deployer.health.limits import Limits
 from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
 from deployer.lock import Holder
@@ -54,6 +55,7 @@ class Status:
     unreadable: tuple[str, ...] = ()  # objects that could not be compared, and why
     holder: Holder | None = None  # None: nobody is deploying
     silent: float | None = None  # seconds since the holder's last sign of life
+    application: Delivered | None = None  # where Argo CD delivers
 
 
 def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
@@ -71,11 +73,17 @@ def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
         if newest is None or newest.revision.status == "uninstalled":
             revision = newest.revision if newest else None
             holder, silent = lease.result()
+            application = checks.delivery.look(cluster, revision)
             facts = (environment, target.context, namespace, name, revision, wish.result())
-            return Status(*facts, holder=holder, silent=silent)
+            return Status(*facts, holder=holder, silent=silent, application=application)
         manifest = objects(newest.manifest)
         live = pool.submit(fetch, cluster, namespace, manifest)
+        delivered = pool.submit(checks.delivery.look, cluster, newest.revision)
         seen, judgements = _judged(cluster, namespace, release.workloads(newest.manifest), profile.health)
+    unreadable = live.result().unreadable
+    verdict: Verdict | None = watch.together(judgements)
+    if newest.revision.commit and not manifest:  # somebody's hand, mostly: what runs is of an older commit
+        unreadable, verdict = (f"the chart of commit {newest.revision.commit[:12]} does not render", *unreadable), None
     return Status(
         environment,
         target.context,
@@ -83,12 +91,13 @@ def look(environment: str, checks: Checks, cluster: Cluster) -> Status:
         name,
         newest.revision,
         wish.result(),
-        watch.together(judgements),
+        verdict,
         judgements,
         _running(seen),
         drift(live.result().pairs),
-        live.result().unreadable,
+        unreadable,
         *lease.result(),
+        delivered.result(),
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from deployer.cluster import Access
-from deployer.permissions import LEASE, RECORDS, WATCHING, needed, plural
+from deployer.permissions import COMMITTED, LEASE, RECORDS, WATCHING, needed, plural, watching
 from deployer.values.document import objects
 
 
@@ -65,3 +65,11 @@ def test_the_objects_of_a_list() -> None:
     found = needed(objects(json.dumps({"apiVersion": "v1", "kind": "List", "items": [item("v1", "Service")]})), "shop")
     assert verbs(found, "services") == ["get", "create", "patch"]
     assert verbs(found, "lists") == []
+
+
+def test_what_argo_cd_delivers_is_not_ours_to_write() -> None:
+    found = watching("shop")
+    assert {one.namespace for one in found} == {"shop"}
+    assert verbs(found, "configmaps") == [one.verb for one in COMMITTED]
+    writing = {one.resource for one in found if one.verb not in ("get", "list", "watch")}
+    assert writing == {"configmaps", "leases"}

@@ -156,6 +156,9 @@ POD_NAMESPACE:
 NODE_NAME:
   valueFrom:
     fieldRef: { fieldPath: spec.nodeName }
+POD_REVISION: # a number of helm's would roll the pods at every release
+  valueFrom:
+    fieldRef: { fieldPath: "metadata.labels['pod-template-hash']" }
 OTEL_EXPORTER_OTLP_ENDPOINT: {{ .endpoint | quote }}
 OTEL_SERVICE_NAME: {{ include "web.stableName" $ | quote }}
 OTEL_TRACES_SAMPLER: {{ .sampler | quote }}
@@ -167,7 +170,7 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 
 {{/* name=value,… of a trace's source. What may hold anything is percent-encoded, as OpenTelemetry wants it. */}}
 {{- define "web.resourceAttributes" -}}
-{{- $attributes := dict "service.instance.id" "$(POD_NAME)" "k8s.pod.name" "$(POD_NAME)" "k8s.namespace.name" "$(POD_NAMESPACE)" "k8s.node.name" "$(NODE_NAME)" "k8s.deployment.name" (include "web.fullname" .) -}}
+{{- $attributes := dict "service.instance.id" "$(POD_NAME)" "k8s.pod.name" "$(POD_NAME)" "k8s.namespace.name" "$(POD_NAMESPACE)" "k8s.node.name" "$(NODE_NAME)" "k8s.deployment.name" (include "web.fullname" .) "k8s.pod.label.pod-template-hash" "$(POD_REVISION)" "helm.release.name" .Release.Name -}}
 {{- with .Values.image.tag }}{{ $_ := set $attributes "service.version" . }}{{ end -}}
 {{- if .Values.env.ENVIRONMENT }}{{ $_ := set $attributes "deployment.environment.name" "$(ENVIRONMENT)" }}{{ end -}}
 {{- range $name, $value := include "web.texts" .Values.openTelemetry.resourceAttributes | fromJson }}{{ $_ := set $attributes $name (urlquery $value | replace "+" "%20") }}{{ end -}}
@@ -214,6 +217,11 @@ becomes "1" rolls them.
 {{- $secret := list (include "web.texts" .Values.secret.data) (include "web.texts" .Values.secret.files) -}}
 {{- if and .Values.redis.enabled (not (hasKey .Values.env "REDIS_PASSWORD")) }}{{ with .Values.redis.password }}{{ $secret = append $secret . }}{{ end }}{{ end -}}
 {{- if ne (toJson $secret) (toJson $nothing) }}{{ $_ := set $annotations "checksum/secret" ($secret | toJson | sha256sum) }}{{ end -}}
+{{- with .Values.scrape }}{{ if .enabled -}}
+{{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
+{{- $_ := set $annotations "prometheus.io/path" .path -}}
+{{- $_ := set $annotations "prometheus.io/port" (toString $.Values.containerPort) -}}
+{{- end }}{{ end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
 {{- range $name, $value := $annotations }}
 {{ $name }}: {{ $value | quote }}

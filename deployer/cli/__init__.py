@@ -23,6 +23,7 @@ VERBS = (
     "up",
     "plan",
     "build",
+    "bundle",
     "promote",
     "status",
     "history",
@@ -33,7 +34,7 @@ VERBS = (
     "doctor",
     "init",
 )
-GROUPS = ("config", "secrets")
+GROUPS = ("config", "secrets", "gitops")
 """Verbs that have verbs of their own."""
 
 

@@ -26,7 +26,7 @@ def down(
     """Remove a release and its history; refused where the profile says so, and in prod unless it says otherwise."""
     reports = Reports(project, summary=summary)
     with answering("down", env, output, reports), session(project, env, env_file, timeout=timeout) as run:
-        plans.guard(env, run.profile)
+        plans.guard(env, run.profile, run.target)
         consented = consent(run, override, reason, yes=yes)
         passed = consented.passed(run.checks.guarded("down"))
         helm, cluster, history = run.checks.for_rollback()
@@ -41,4 +41,4 @@ def down(
             plan = plans.down(env, run.profile, run.target, run.checks.history(cluster)).passing(passed)
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)

@@ -120,6 +120,19 @@ Select = Annotated[
         show_default=False,
     ),
 ]
+BundleFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        help="Deploy what `deploy bundle` packed: its image, chart and profiles; the image goes to registry.url.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+BundleDigest = Annotated[
+    str | None,
+    typer.Option("--bundle-digest", help="What `deploy bundle` said of it.", metavar="sha256:…", show_default=False),
+]
 OneTarget = Annotated[
     str | None,
     typer.Option(

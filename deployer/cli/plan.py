@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployer import evidence, foresight, guard
+from deployer import evidence, guard
 from deployer import profile as profiles
 from deployer.checks import Ready
 from deployer.cli import files, jobs, options
@@ -90,7 +90,7 @@ def _preview(run: Session, ready: Ready, given: Values, origin: Callable[[tuple[
     released = ready.facts.released
     before = objects(released.manifest) if released else []
     chart = run.project / run.profile.release.chart
-    foreseen = foresight.look(run.programs, ready.helm, ready.cluster, chart, wanted, before)
+    foreseen = run.delivery.foresee(run.programs, ready.helm, ready.cluster, chart, wanted, before)
     hidden = _hidden(ready, run.secret_paths)
     changed = previews.values_changed(
         released.values if released else {}, wanted, origin, lambda path: any(_below(path, one) for one in hidden)

@@ -88,7 +88,8 @@ def promote(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, reports)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                return show(run.told(result), run.mask, output, reports)
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "promote", screen.tell) as lease:
@@ -98,10 +99,18 @@ def promote(
                     ready = run.checks.anew(ready, given, force=force)
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
                 doors = Doors(
-                    run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+                    run.programs,
+                    ready.cluster,
+                    ready.registry,
+                    ready.helm,
+                    lease,
+                    run.login,
+                    run.mask,
+                    run.delivery,
+                    run.prometheus,
                 )
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)
 
 
 @contextmanager

@@ -13,17 +13,17 @@ from deployer.cli import asking, fleet, options
 from deployer.cli.consent import Consent, consent
 from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
+from deployer.delivery import Kept
 from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
 from deployer.plan import fleet as fleets
 from deployer.plan.difference import Content, Difference, differences
 from deployer.plan.rollback import rollback as plan_rollback
-from deployer.plan.steps import Plan, Rollback
+from deployer.plan.steps import Plan, Revert, Rollback
 from deployer.profile.schema import FleetTarget
 from deployer.registry import Registry
 from deployer.report import words
 from deployer.result import Event, Result
-from deployer.storage import Stored
 
 
 def rollback(
@@ -62,7 +62,7 @@ def rollback(
         if chosen:
             return _many(run, chosen, consented, output, reports, dry_run=dry_run, yes=yes, verbose=verbose)
 
-        def made(kept: Sequence[Stored]) -> Plan:
+        def made(kept: Sequence[Kept]) -> Plan:
             return _made(run, kept, to, force=force)
 
         helm, cluster, kept = run.checks.for_rollback()
@@ -87,10 +87,18 @@ def rollback(
                     f"{plan.release} changed meanwhile: its newest revision is {plan.previous}; nothing was touched",
                     hint="run it again, to see what would be put back now",
                 )
-            doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease, mask=run.mask)
+            doors = Doors(
+                run.programs,
+                cluster,
+                Registry(run.profile.registry.url),
+                helm,
+                lease,
+                mask=run.mask,
+                delivery=run.delivery,
+            )
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)
 
 
 def _many(
@@ -118,8 +126,17 @@ def _many(
             one.learn(evidence.secrets(cluster, one.target.namespace))
             with one.lease(cluster, "rollback", tell) as lease:
                 plan = _made(one, one.checks.kept(cluster), None, force=False).passing(passed)
-                doors = Doors(one.programs, cluster, Registry(one.profile.registry.url), helm, lease, mask=one.mask)
-                return execute(plan, one.profile, one.project, doors, tell)
+                doors = Doors(
+                    one.programs,
+                    cluster,
+                    Registry(one.profile.registry.url),
+                    helm,
+                    lease,
+                    mask=one.mask,
+                    delivery=one.delivery,
+                )
+                result = execute(plan, one.profile, one.project, doors, tell)
+            return one.told(result)
         finally:
             cluster.close()
 
@@ -127,16 +144,17 @@ def _many(
     return fleet.show(rolled, run.mask, output, reports)
 
 
-def _made(run: Session, kept: Sequence[Stored], to: int | None, *, force: bool) -> Plan:
+def _made(run: Session, kept: Sequence[Kept], to: int | None, *, force: bool) -> Plan:
     history = tuple(one.revision for one in kept)
     plan = plan_rollback(run.environment, run.profile.release.name, run.target, history, to, run.job, force=force)
     return replace(plan, differences=_differences(plan, kept, run.secret_paths))
 
 
-def _differences(plan: Plan, kept: Sequence[Stored], secrets: Iterable[str]) -> tuple[Difference, ...]:
-    known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in kept}
-    chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback))
+def _differences(plan: Plan, kept: Sequence[Kept], secrets: Iterable[str]) -> tuple[Difference, ...]:
+    chosen = next(step.deed.revision for step in plan.steps if isinstance(step.deed, Rollback | Revert))
     assert plan.previous is not None
-    records = [one.revision.record for one in kept if one.revision.number in (plan.previous, chosen)]
+    both = [one for one in kept if one.revision.number in (plan.previous, chosen)]
+    known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in both}
+    records = [one.revision.record for one in both]
     named = {*secrets, *(path for record in records if record for path in record.secrets)}
     return differences(known[plan.previous], known[chosen], named)

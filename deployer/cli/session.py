@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, dockerconfig, evidence, lock, notes, prometheus, sops
+from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, notes, prometheus, sops, telemetry
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -21,7 +21,8 @@ from deployer.cluster import Cluster
 from deployer.commands import docker
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
+from deployer.delivery import Delivery
+from deployer.errors import DeployError, ExitCode, Interrupted, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
@@ -36,6 +37,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.telemetry.context import Context, context
 from deployer.values import layers
 from deployer.values.assign import shown
 from deployer.values.layers import Layer
@@ -60,21 +62,42 @@ class Session:
     variables: Mapping[str, str] = field(repr=False)  # of the job and of .env, secret ones among them
     prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
+    delivery: Delivery
+    trace: Context = field(default_factory=lambda: context(None))
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
 
     def values(self, assignments: Sequence[str]) -> Values:
-        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted."""
+        """The values of a release. Raises DeployError where a file of secrets cannot be decrypted.
+
+        Where Argo CD delivers they are without what such a file holds.
+        """
         if isinstance(self.opened, DeployError):
             raise self.opened
-        decrypted = [one.layer for one in self.opened]
+        given = self.opened if self.profile.delivery == "helm" else ()
+        decrypted = [one.layer for one in given]
         return values.effective(self.profile, self.secrets, assignments, decrypted, self.own)
 
     def at(self, one: FleetTarget) -> "Session":
         """The same for one of the environment's targets."""
         profile = fleets.at(self.profile, one)
-        own = layers.everywhere(layers.TARGET, one.values, f"target {one.name}")
-        return replace(self, profile=profile, target=target(self.project, profile), own=(own,))
+        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
+        return replace(
+            self,
+            profile=profile,
+            target=there,
+            own=(own,),
+            delivery=self.delivery.at(profile, there),
+            trace=self.trace.below(),
+        )
+
+    def told(self, result: Result) -> Result:
+        """The result, once those who observe were told of it. Whom it could not be told is a warning in it."""
+        try:
+            missing = telemetry.tell(self.mask.through(result), self.profile, self.project, self.trace, self.variables)
+        except Interrupted:  # the run is over: what it came to counts
+            return result
+        return replace(result, warnings=(*result.warnings, *missing))
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -103,6 +126,7 @@ class Session:
             self.target,
             self.programs,
             self.job,
+            self.delivery,
             self.login,
             self.variables,
             self.prometheus,
@@ -146,6 +170,7 @@ def session(
         profile = profile.model_copy(update={"release": release})
     registry = profile.registry
     login = credentials.login(registry.username_variable, registry.password_variable, known)
+    git = _git_login(profile, known)
     if secrets_are == "demanded":
         credentials.require(tuple(profile.secrets.values()), known, what="secrets:")
     secrets = {path: known[name] for path, name in profile.secrets.items() if known.get(name)}
@@ -155,23 +180,24 @@ def session(
     except DeployError as error:
         opened = error
     asked = prometheus.connect(profile, known)
-    shown_to = prometheus.variables(profile)
-    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    shown_to = (*prometheus.variables(profile), *telemetry.variables(profile))
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to if known.get(name))])
     if asked:
         mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
         mask.learn([login.password, base64.b64encode(f"{login.username}:{login.password}".encode()).decode()])
+    if git:
+        mask.learn([git.password, base64.b64encode(f"{git.username}:{git.password}".encode()).decode()])
     if not isinstance(opened, DeployError):
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    withheld = {
-        name
-        for name in (registry.password_variable, notes.TOKEN, *profile.secrets.values(), *shown_to, *sops.keys(known))
-        if name
-    }
+    kept_back = (registry.password_variable, profile.argocd.password_variable, notes.TOKEN)
+    withheld = {name for name in (*kept_back, *profile.secrets.values(), *shown_to, *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
-        environ = dict(os.environ)
+        environ, trace = dict(os.environ), context(os.environ.get("TRACEPARENT"))
+        if profile.telemetry.otlp:
+            environ["TRACEPARENT"] = trace.traceparent
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-"))
             if login:
@@ -182,19 +208,23 @@ def session(
                 f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
+        programs, job = Programs(environ, frozenset(withheld)), ci.job(os.environ)
+        there = target(project, profile)
         made = Session(
             project=project,
             environment=environment,
             profile=profile,
-            target=target(project, profile),
-            programs=Programs(environ, frozenset(withheld)),
+            target=there,
+            programs=programs,
             login=login,
             secrets=secrets,
             mask=mask,
-            job=ci.job(os.environ),
+            job=job,
             variables=known,
             opened=opened,
+            delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
             prometheus=asked,
+            trace=trace,
         )
         yield made if many else _alone(made, one)
 
@@ -210,6 +240,16 @@ def _alone(made: Session, one: str | None) -> Session:
     if one is None:
         return made
     return made.at(fleets.chosen(made.profile, environment, [one], [])[0])
+
+
+def _git_login(profile: Profile, known: Mapping[str, str]) -> Login | None:
+    """The login of the configuration repository, where there is one."""
+    match profile.delivery:
+        case "helm":
+            return None
+        case "argocd":
+            names = (profile.argocd.username_variable, profile.argocd.password_variable)
+            return credentials.login(*names, known, what="the login of the configuration repository")
 
 
 def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:

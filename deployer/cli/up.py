@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deployer import bundle as bundles
+from deployer.bundle import Opened
 from deployer.checks import Ready
 from deployer.cli import files, fleet, options
 from deployer.cli.consent import Consent, consent
@@ -15,18 +18,19 @@ from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
-from deployer.model import Values
+from deployer.model import Image, Values
 from deployer.plan import build as builds
 from deployer.plan import fleet as fleets
 from deployer.plan import saved as plans
 from deployer.plan.build import Built
+from deployer.plan.facts import Facts
 from deployer.plan.saved import Saved
 from deployer.plan.steps import Plan
 from deployer.plan.unchanged import kept
 from deployer.plan.up import up as plan_up
 from deployer.profile.schema import FleetTarget
 from deployer.registry import Registry
-from deployer.result import Event, Result
+from deployer.result import Event, Notice, Result
 from deployer.values.fingerprint import fingerprint
 
 
@@ -44,6 +48,8 @@ def up(
         ),
     ] = None,
     image_file: options.ImageFile = None,
+    bundle_file: options.BundleFile = None,
+    bundle_digest: options.BundleDigest = None,
     targets: options.Targets = None,
     select: options.Select = None,
     dry_run: options.DryRun = False,
@@ -63,8 +69,15 @@ def up(
     """Build, push, release, watch until healthy; on failure say why and put the last good revision back."""
     began = time.monotonic()
     reports = Reports(project, dotenv, junit, summary)
-    opened = session(project, env, env_file, timeout=timeout, many=True)
-    with answering("up", env, output, reports), opened as run:
+    with answering("up", env, output, reports), ExitStack() as stack:
+        if bundle_file and (tag or plan_file or image_file):
+            other = "--tag" if tag else "--plan" if plan_file else "--image"
+            raise UsageError(f"--bundle says what is deployed, so {other} has nothing to say")
+        packed = stack.enter_context(bundles.opened(bundle_file, env, bundle_digest)) if bundle_file else None
+        if packed and env_file is None and (project / ".env").exists():
+            env_file = project / ".env"
+        folder = packed.project if packed else project
+        run = stack.enter_context(session(folder, env, env_file, timeout=timeout, many=True))
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
@@ -76,9 +89,13 @@ def up(
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
         if chosen:
-            wanted = Wanted(assignments or [], tag, built, force=force, dry_run=dry_run, verbose=verbose, yes=yes)
+            wanted = Wanted(
+                assignments or [], tag, built, packed, force=force, dry_run=dry_run, verbose=verbose, yes=yes
+            )
             return up_many(run, chosen, wanted, consented, output, reports)
-        if built:
+        if packed:
+            ready = run.checks.for_target(given, _facts(run, packed), force=force)
+        elif built:
             ready = run.checks.for_image(given, built.named, force=force)
         else:
             ready = run.checks.for_release(given, tag, force=force)
@@ -91,6 +108,8 @@ def up(
         if not plan.kept:
             consented.confirm("up", passed)
         with teller(run.mask, output, verbose=verbose) as screen:
+            if packed and not plan.kept:
+                _supply(run, ready.facts.image, packed, screen.tell)
 
             def again(found: Ready) -> Plan:
                 if saved:
@@ -108,6 +127,7 @@ class Wanted:
     assignments: Sequence[str]
     tag: str | None
     built: Built | None  # the image of --image
+    packed: Opened | None  # the bundle of --bundle
     force: bool
     dry_run: bool
     verbose: bool
@@ -124,7 +144,9 @@ def up_many(
 ) -> int:
     """One image, built and pushed once; then each target, wave after wave."""
     began, made = time.monotonic(), fleet.planned(run, "up", chosen)
-    if wanted.built:
+    if wanted.packed:
+        facts, registry = _facts(run, wanted.packed), Registry(run.profile.registry.url, run.login)
+    elif wanted.built:
         facts, registry = run.checks.for_reported(wanted.built.named), Registry(run.profile.registry.url, run.login)
     else:
         facts, registry = run.checks.for_build(wanted.tag)
@@ -133,7 +155,8 @@ def up_many(
         run.environment, run.profile, facts, project=run.project, target=run.target, login=login_command(run)
     )
     if wanted.dry_run:
-        return fleet.show_plan(made, facts.image, building.notes, run.mask, output)
+        sent = (f"the image of the bundle is sent to {registry.url}, unless it is there",)
+        return fleet.show_plan(made, facts.image, sent if wanted.packed else building.notes, run.mask, output)
     consented.confirm("up", passed, f"{made.release} on {len(made.targets)} targets")
     if building.steps:
         with teller(run.mask, output, verbose=wanted.verbose) as screen:
@@ -143,6 +166,9 @@ def up_many(
             return show(result, run.mask, output, reports)
         assert result.image
         facts = replace(facts, image=result.image)
+    if wanted.packed:
+        with teller(run.mask, output, verbose=wanted.verbose) as screen:
+            _supply(run, facts.image, wanted.packed, screen.tell)
 
     def deed(one: Session, tell: Callable[[Event], None]) -> Result:
         begun, given = time.monotonic(), one.values(wanted.assignments)
@@ -161,6 +187,20 @@ def up_many(
     return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
 
 
+def _facts(run: Session, packed: Opened) -> Facts:
+    """What a bundle says of its image, as this environment's registry has it or gets it."""
+    image = packed.made.image(run.profile.registry.url, run.profile.image.repository)
+    return Facts(image, history=(), source=packed.made.source, job=run.job)
+
+
+def _supply(run: Session, image: Image, packed: Opened, tell: Callable[[Event], None]) -> None:
+    """Bring the image of a bundle into the environment's own registry."""
+    registry = Registry(run.profile.registry.url, run.login)
+    registry.check()
+    sent = bundles.supply(registry, image, packed)
+    tell(Notice(f"{image.reference} {'is sent' if sent else 'is there already'}"))
+
+
 def _done(
     run: Session,
     ready: Ready,
@@ -175,22 +215,31 @@ def _done(
     """Do what was planned for one target; `again` plans anew, once the release is ours."""
     if plan.kept:
         doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-        return execute(plan, run.profile, run.project, doors, tell, began)
+        return run.told(execute(plan, run.profile, run.project, doors, tell, began))
     # The revision before this one may have had others, and its pods come back when this one fails.
     run.learn_released(ready.cluster)
     with run.lease(ready.cluster, "up", tell) as lease:
         ready = run.checks.anew(ready, given, force=force)
         doors = Doors(
-            run.programs, ready.cluster, ready.registry, ready.helm, lease, run.login, run.mask, run.prometheus
+            run.programs,
+            ready.cluster,
+            ready.registry,
+            ready.helm,
+            lease,
+            run.login,
+            run.mask,
+            run.delivery,
+            run.prometheus,
         )
-        return execute(again(ready), run.profile, run.project, doors, tell, began)
+        result = execute(again(ready), run.profile, run.project, doors, tell, began)
+    return run.told(result)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
     """What an `up` does, from what was found."""
     if ready.standing:
         return kept(run.environment, run.profile, ready.facts, run.target, ready.standing)
-    return plan_up(
+    made = plan_up(
         run.environment,
         run.profile,
         ready.facts,
@@ -201,6 +250,7 @@ def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
         secrets=run.secret_paths,
         because=ready.because,
     )
+    return replace(made, notes=(*made.notes, *ready.notes))
 
 
 def stands_on(run: Session, ready: Ready, given: Values, tag: str | None) -> Saved:

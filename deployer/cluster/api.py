@@ -118,6 +118,10 @@ class Cluster:
         query = {"fieldManager": manager, "force": "true", "dryRun": "All" if dry_run else None}
         return self._json("patch", "PATCH", path, query, body, "application/apply-patch+yaml")
 
+    def merge(self, path: str, body: Mapping[str, Any]) -> Json:
+        """A JSON merge patch: null takes a field away. With a resourceVersion, Conflict where that changed."""
+        return self._json("patch", "PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/merge-patch+json")
+
     def create(self, path: str, body: Mapping[str, Any]) -> Json:
         """Create an object in a collection; Conflict when it exists."""
         return self._json("create", "POST", path, {"fieldManager": FIELD_MANAGER}, body)

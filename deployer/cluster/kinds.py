@@ -6,6 +6,8 @@ from typing import Any
 Json = dict[str, Any]
 
 _KINDS = {
+    "Application": ("apis/argoproj.io/v1alpha1", "applications"),
+    "AppProject": ("apis/argoproj.io/v1alpha1", "appprojects"),
     "ConfigMap": ("api/v1", "configmaps"),
     "ControllerRevision": ("apis/apps/v1", "controllerrevisions"),
     "DaemonSet": ("apis/apps/v1", "daemonsets"),

@@ -17,7 +17,7 @@ FAILED = ("failed", "progressing")
 
 @dataclass(frozen=True)
 class Figures:
-    """Over the revisions that helm keeps."""
+    """Over the revisions that are kept."""
 
     revisions: int  # all, rollbacks included
     since: str  # when the oldest was released; empty where there is none

@@ -130,7 +130,7 @@ def _healthy(found: Standing) -> Revision:
             f"{where} is a rollback{_undone(earlier)}",
             hint=f"deploy a good version to {found.environment} first; `deploy up` needs --force where it runs already",
         )
-    if newest.status != "deployed":
+    if newest.status not in ("deployed", "committed"):  # what is only committed has no verdict
         raise PreflightError(f"{where} is not deployed: helm calls it {newest.status}", hint=_again(found))
     match newest.verdict:
         case "healthy":

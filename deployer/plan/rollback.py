@@ -7,7 +7,7 @@ from deployer.errors import PreflightError
 from deployer.model import Job, Record, Revision, Target
 from deployer.plan import canary, repair
 from deployer.plan.facts import current
-from deployer.plan.steps import Plan, Rollback, Step, Verify
+from deployer.plan.steps import Plan, Revert, Rollback, Step, Sync, Verify
 
 
 def good(revision: Revision) -> bool:
@@ -24,9 +24,15 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
     return next(filter(good, reversed(history)), None)
 
 
-def steps(revision: int, keep: int = 0) -> tuple[Step, ...]:
-    """Put a revision back and watch it to healthy. `keep`: revisions that helm keeps at least."""
-    return (Step("rollback", Rollback(revision, keep)), Step("rollback", Verify("deleted")))
+def steps(revision: Revision, keep: int = 0) -> tuple[Step, ...]:
+    """Put a revision back, in the way it came, and watch it to healthy. `keep`: revisions that helm keeps at least."""
+    if revision.commit:
+        return (
+            Step("revert", Revert(revision.number, revision.commit)),
+            Step("sync", Sync("ended")),
+            Step("rollout", Verify()),
+        )
+    return (Step("rollback", Rollback(revision.number, keep)), Step("rollback", Verify("deleted")))
 
 
 def rollback(
@@ -54,7 +60,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=(*mending, *steps(chosen.number), *canary.clearing(history)),
+        steps=(*mending, *steps(chosen), *canary.clearing(history)),
         previous=deployed.number,
         record=again(chosen, job),
         notes=tuple(_notes(deployed, chosen, history, to)),
@@ -103,7 +109,7 @@ def _named(release: str, deployed: Revision, history: tuple[Revision, ...], to: 
     chosen = next((revision for revision in history if revision.number == to), None)
     if chosen is None:
         kept = ", ".join(str(revision.number) for revision in history)
-        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that helm keeps: {kept}")
+        raise PreflightError(f"{release} has no revision {to}", hint=f"revisions that are kept: {kept}")
     if force:
         return chosen
     if not good(chosen):
@@ -142,4 +148,6 @@ def _left(deployed: Revision, history: tuple[Revision, ...]) -> Revision | None:
 
 def again(chosen: Revision, job: Job) -> Record:
     """The facts of what is put back, under the name of who puts it back."""
-    return replace(chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={})
+    return replace(
+        chosen.record or Record(), verb="rollback", actor=job.actor, job=job.url, cause="", overrides={}, commit=""
+    )

@@ -96,6 +96,35 @@ class Rollback:
 
 
 @dataclass(frozen=True)
+class Commit:
+    """Put chart, values and the image of the run into the configuration repository; nothing where they are there.
+
+    The values go without the secrets of encrypted files, which are committed as they are.
+    """
+
+    values: Values = field(repr=False)
+    proposal: str = ""  # the branch of a merge request, which ends the run there; empty: the branch of Argo CD
+
+
+@dataclass(frozen=True)
+class Revert:
+    """Make the configuration repository what it was at a commit, by a new one."""
+
+    revision: int
+    commit: str
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Ask Argo CD to look, and wait until it has applied the commit of the run, or says why it does not.
+
+    `running`: what becomes of a sync to an older commit that is at work.
+    """
+
+    running: Literal["awaited", "ended"] = "awaited"
+
+
+@dataclass(frozen=True)
 class Verify:
     """Watch the release's workloads until a verdict.
 
@@ -127,7 +156,23 @@ class Uninstall:
     """`helm uninstall`: the release, its history and our record go."""
 
 
-Deed = Run | Pin | PullSecret | Abandon | Upgrade | Rollback | Uninstall | Verify | Observe | Routed | Hold | Clear
+Deed = (
+    Run
+    | Pin
+    | PullSecret
+    | Abandon
+    | Upgrade
+    | Rollback
+    | Commit
+    | Revert
+    | Sync
+    | Uninstall
+    | Verify
+    | Observe
+    | Routed
+    | Hold
+    | Clear
+)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """`deploy up`: from a commit to a judged release."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from deployer.model import Command, Record, Target, Values
-from deployer.plan import build, canary, metrics, repair, rollback
+from deployer.model import Command, Record, Revision, Target, Values
+from deployer.plan import build, canary, gitops, metrics, repair, rollback
 from deployer.plan.facts import Facts, current
-from deployer.plan.steps import Observe, Plan, PullSecret, Routed, Step, Upgrade, Verify
+from deployer.plan.steps import Commit, Observe, Plan, PullSecret, Routed, Step, Sync, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.fingerprint import fingerprint
 
@@ -33,25 +33,21 @@ def up(
     else:
         steps += build.steps(profile, facts, project, login)
     pull_secret = profile.registry.pull_secret if login else None
-    if pull_secret:
+    if pull_secret and profile.delivery == "helm":
         steps.append(Step("release", PullSecret(pull_secret)))
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
-        recovery = rollback.steps(good.number)
+        recovery = rollback.steps(good)
     base = canary.wanted(profile, facts, values, pull_secret)
     if base:
         in_steps = canary.steps(profile, facts, base, values, pull_secret)
         notes += canary.notes(profile, facts, base, in_steps)
         steps += in_steps
-        recovery = (*rollback.steps(base.revision.number, canary.kept(in_steps)), Step("rollback", Routed()))
+        recovery = (*rollback.steps(base.revision, canary.kept(in_steps)), Step("rollback", Routed()))
     else:
         notes += canary.skipped(profile, facts)
-        steps.append(Step("release", Upgrade(values, facts.rendered)))
-        if watched := metrics.guards(profile):
-            steps += [Step("rollout", Verify(healthy="observed")), Step("metrics", Observe(watched))]
-        else:
-            steps.append(Step("rollout", Verify()))
+        steps += _release(environment, profile, facts, values, deployed)
         steps += canary.clearing(facts.history)
     return Plan(
         verb="up",
@@ -75,3 +71,25 @@ def up(
         restores=rollback.again(good, facts.job) if good else Record(),
         notes=tuple(notes),
     )
+
+
+def _release(
+    environment: str,
+    profile: Profile,
+    facts: Facts,
+    values: Values,
+    deployed: Revision | None,
+) -> Iterator[Step]:
+    match profile.delivery:
+        case "helm":
+            yield Step("release", Upgrade(values, facts.rendered))
+        case "argocd":
+            own = profile.argocd.push == "mergeRequest"
+            yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))
+            # A sync to what has failed may wait for ever for pods that never come.
+            yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
+    if watched := metrics.guards(profile):
+        yield Step("rollout", Verify(healthy="observed"))
+        yield Step("metrics", Observe(watched))
+    else:
+        yield Step("rollout", Verify())

@@ -119,6 +119,7 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
         yield from _led(found, environment, profile, one.over(profile.target), (TARGETS, index))
     yield from _unlike(found, profile)
     yield from _strategy(found, profile)
+    yield from _delivery(found, profile)
 
 
 def _led(found: Sources, environment: str, profile: Profile, target: Target, keys: Keys) -> Iterator[str]:
@@ -133,11 +134,48 @@ def _led(found: Sources, environment: str, profile: Profile, target: Target, key
     place = found.place((*keys, "namespace"))
     if target.namespace.startswith(RESERVED):
         yield f"{place}: {path}.namespace is `{target.namespace}`: what begins with {RESERVED} is Kubernetes' own"
-    if target.namespace == "default" and not target.allow_default_namespace:
+    if target.namespace == "default" and not profile.target.allow_default_namespace:
         yield (
             f"{place}: {path}.namespace is `default`, where everything lands that names no namespace; "
             "give the release one of its own, or set target.allowDefaultNamespace: true"
         )
+
+
+def _delivery(found: Sources, profile: Profile) -> Iterator[str]:
+    """What does not go with the way the release is delivered."""
+    settings = profile.argocd
+    match profile.delivery:
+        case "helm":
+            owner = stack.owner(found.layers, ("argocd",)) if "argocd" in profile.model_fields_set else None
+            if owner and owner.name == stack.ENVIRONMENT:  # the base may say it for others
+                yield f"{found.place(('argocd',))}: argocd is only for `delivery: argocd`, and this one is by helm"
+        case "argocd":
+            if not settings.repository:
+                yield (
+                    f"{found.place(('delivery',))}: delivery is argocd, and argocd.repository is missing: the URL of "
+                    "the repository that Argo CD deploys from"
+                )
+            if profile.targets:
+                yield (
+                    f"{found.place((TARGETS,))}: targets go by helm, wave after wave; with delivery: argocd an "
+                    "ApplicationSet brings what is committed to many clusters"
+                )
+            for key, other in (("username", "password"), ("password", "username")):
+                if getattr(settings, f"{key}_variable") and not getattr(settings, f"{other}_variable"):
+                    yield (
+                        f"{found.place(('argocd', f'{key}Variable'))}: argocd.{key}Variable goes with "
+                        f"argocd.{other}Variable, which is missing"
+                    )
+            if profile.strategy == "canary":
+                yield (
+                    f"{found.place(('strategy',))}: a canary goes by helm, step after step; with delivery: argocd "
+                    "the strategy is rolling"
+                )
+            for path in profile.secrets:
+                yield (
+                    f"{found.place(('secrets', path))}: the secret {path} is a variable's, and would stand in git for "
+                    "all to read; with delivery: argocd keep it in a file of sops, or in a Secret of the cluster"
+                )
 
 
 def _unlike(found: Sources, profile: Profile) -> Iterator[str]:

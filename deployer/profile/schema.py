@@ -160,7 +160,7 @@ class Release(_Section):
     name: ReleaseName = Field(description="name of the release")
     chart: Path = Field(Path("chart"), description="the chart, relative to the project folder")
     timeout: Duration = Field(300, description="longest time for helm, and longest time for the rollout")
-    history_max: int = Field(10, ge=2, description="revisions that helm keeps")
+    history_max: int = Field(10, ge=2, description="revisions that are kept")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True))
@@ -406,6 +406,27 @@ class Lock(_Section):
     )
 
 
+class ArgoCD(_Section):
+    """Where Argo CD takes the release from, and the Application that does; only for `delivery: argocd`."""
+
+    application: DnsLabel | None = Field(None, description="name of the Application; by default RELEASE-ENVIRONMENT")
+    namespace: DnsLabel = Field("argocd", description="namespace of the Application")
+    context: str | None = Field(None, description="context of Argo CD's own cluster; by default target.context")
+    repository: str | None = Field(None, description="URL of the configuration repository, without a password")
+    branch: str = Field("main", min_length=1, description="branch that the Application follows")
+    path: str | None = Field(None, description="folder in it that is this release's; by default RELEASE/ENVIRONMENT")
+    username_variable: Variable | None = Field(None, description="variable that holds the user of the repository")
+    password_variable: Variable | None = Field(None, description="variable that holds its password or token")
+    push: Literal["branch", "mergeRequest"] = Field(
+        "branch", description="branch: commit to it; mergeRequest: to a branch of its own, for people to merge"
+    )
+
+
+def _or_its_name(schema: dict[str, Any]) -> None:
+    """A ready-made guard may be written as its name alone."""
+    schema["items"] = {"anyOf": [{"enum": list(READY_MADE)}, schema["items"]]}
+
+
 class MetricGuard(_Section):
     """A metric that is watched after a rollout, and what it may be."""
 
@@ -468,20 +489,15 @@ class Metrics(_Section):
         "warn", description="what becomes of a rollout whose metrics cannot be asked; it is never rolled back"
     )
     guards: tuple[MetricGuard, ...] = Field(
-        (), description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones"
+        (),
+        description="what is watched: ready-made names, or queries with bounds; none: all ready-made ones",
+        json_schema_extra=_or_its_name,
     )
 
     @field_validator("url")
     @classmethod
     def _plain(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a URL is expected, such as https://prometheus.example.com")
-        if parts.password or parts.username:
-            raise ValueError("a login does not belong into the URL: name its variables, usernameVariable and so on")
-        return url
+        return plain_url(url) if url else None
 
     @model_validator(mode="after")
     def _once(self) -> "Metrics":
@@ -494,6 +510,35 @@ class Metrics(_Section):
         if self.bearer_token_variable and self.username_variable:
             raise ValueError("bearerTokenVariable and usernameVariable are two logins, and one is used")
         return self
+
+
+class Telemetry(_Section):
+    """Who is told of each run: what cannot be told is a warning."""
+
+    otlp: str | None = Field(None, description="collector that takes OTLP over HTTP: a trace and figures of each run")
+    headers: dict[str, Variable] = Field(
+        default_factory=dict, description="header for the collector: variable that holds its value"
+    )
+    pushgateway: str | None = Field(None, description="Prometheus' Pushgateway: figures of each run")
+    grafana: str | None = Field(None, description="Grafana: an annotation for each run that changed something")
+    grafana_token_variable: Variable | None = Field(None, description="variable that holds Grafana's token")
+    file: Path | None = Field(None, description="the annotations as lines of JSON, in a file of the project folder")
+    timeout: Duration = Field(3, description="longest time for all of it together, at the end of a run")
+
+    @field_validator("otlp", "pushgateway", "grafana")
+    @classmethod
+    def _plain(cls, url: str | None) -> str | None:
+        return plain_url(url) if url else None  # ${OTLP:} names nobody
+
+
+def plain_url(url: str) -> str:
+    """A URL of http or https. Raises ValueError where it is none, or holds a login."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL is expected, such as https://prometheus.example.com")
+    if parts.password or parts.username:
+        raise ValueError("a login does not belong into the URL: name the variables that hold it")
+    return url
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -567,6 +612,10 @@ class Profile(_Section):
     registry: Registry
     image: ImageSettings
     release: Release
+    delivery: Literal["helm", "argocd"] = Field(
+        "helm", description="helm: released from here; argocd: committed to a repository, and released by Argo CD"
+    )
+    argocd: ArgoCD = Field(ArgoCD())
     health: Health = Field(default_factory=Health, description="limits and graces of the rollout rules")
     strategy: Literal["rolling", "canary"] = Field(
         "rolling", description="rolling: all pods at once, as Kubernetes does; canary: in steps of requests"
@@ -575,6 +624,7 @@ class Profile(_Section):
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
     metrics: Metrics = Field(Metrics())
+    telemetry: Telemetry = Field(Telemetry())
     lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(

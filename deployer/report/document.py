@@ -13,7 +13,7 @@ from deployer.report import words
 from deployer.values.assign import shown
 
 if TYPE_CHECKING:  # a document is made of what a verb has imported already; all others' are left alone
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from deployer.errors import PreflightError
@@ -56,6 +56,8 @@ def result(found: Result) -> dict[str, Any]:
             "revision": found.revision,
             "previous": plan.previous,
             "restored": found.restored,
+            "commit": found.commit,
+            "proposed": found.proposed,
         },
         "image": _image(image),
         **_promotion(plan),
@@ -88,6 +90,20 @@ def plan(made: Plan) -> dict[str, Any]:
         "recovery": [{"stage": step.stage, "does": words.deed(step.deed, made)} for step in made.recovery],
         "overrides": dict(made.record.overrides),
         "notes": list(made.notes),
+    }
+
+
+def bundle(environment: str, file: str, digest: str, image: Image) -> dict[str, Any]:
+    """An archive that was written; `digest`: SHA-256 (hex) of its manifest."""
+    return {
+        "schema": SCHEMA,
+        "verb": "bundle",
+        "environment": environment,
+        "outcome": ExitCode.OK.name.lower(),
+        "exitCode": int(ExitCode.OK),
+        "file": file,
+        "digest": f"sha256:{digest}",
+        "image": _image(image),
     }
 
 
@@ -245,6 +261,24 @@ def init(service: Service, done: Written, code: ExitCode) -> dict[str, Any]:
     }
 
 
+def gitops(
+    where: str, environments: Sequence[str], texts: Mapping[str, str], done: Written, commit: str | None, code: ExitCode
+) -> dict[str, Any]:
+    """The files for Argo CD with their contents, and what became of each; nothing became of any in a dry run."""
+    return {
+        "schema": SCHEMA,
+        "verb": "gitops init",
+        "environment": None,
+        "outcome": code.name.lower(),
+        "exitCode": int(code),
+        "environments": list(environments),
+        "folder": where,
+        "files": dict(texts),
+        "commit": commit,
+        **dataclasses.asdict(done),
+    }
+
+
 def verify(found: Outcome, code: ExitCode) -> dict[str, Any]:
     """A rollout that was judged without a profile."""
     return {
@@ -289,6 +323,7 @@ def status(found: Sequence[tuple[str, str | None, Status | DeployError]], code: 
                 "drift": [dataclasses.asdict(drift) for drift in one.drift],
                 "unreadable": list(one.unreadable),
                 "holder": dataclasses.asdict(one.holder) | {"silent": one.silent} if one.holder else None,
+                "application": dataclasses.asdict(one.application) if one.application else None,
             }
             for name, target, one in found
         ],

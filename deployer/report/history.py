@@ -31,7 +31,7 @@ def lines(
 
 def measured(found: Figures) -> Iterator[str]:
     """The figures, and over what they are."""
-    yield f"over {_count(found.revisions, 'revision')} that helm keeps, {_days(found.days)}:"
+    yield f"over {_count(found.revisions, 'revision')} that are kept, {_days(found.days)}:"
     rates = [
         f"{rate:g} a {period}"
         for rate, period in ((found.per_day, "day"), (found.per_week, "week"))

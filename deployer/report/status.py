@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from deployer.errors import DeployError
+from deployer.health.application import Delivered
 from deployer.health.verdict import Verdict
 from deployer.model import Record
 from deployer.report import words
@@ -105,12 +106,14 @@ def _parts(one: Status) -> Iterator[tuple[str, list[str]]]:
         yield "record", [verdict_on_record(revision.verdict, revision.record)]
         if revision.record:
             yield from _deploy(revision.record)
+    if one.application:
+        yield "argocd", list(_application(one.application))
     yield "wants", [_wanted(one)]
     if one.running:
         yield "runs", [_running(running.pods, running.image, running.digest) for running in one.running]
     if one.judgements:
         yield "health", [words.judgement(judged) for judged in one.judgements]
-    if one.verdict:
+    if one.verdict or one.unreadable:
         unreadable = [f"not compared: {text}" for text in one.unreadable]
         yield "drift", [*map(words.drift, one.drift), *unreadable] or ["none"]
     yield "lock", [words.holder(one.holder, one.silent) if one.holder else "free"]
@@ -129,6 +132,15 @@ def _deploy(record: Record) -> Iterator[tuple[str, list[str]]]:
     facts += [f"promoted from {record.source}"] if record.source else []
     facts += [f"took {words.seconds(record.seconds)}"] if record.seconds else []
     yield "deployed", [", ".join(facts), *([record.job] if record.job else [])]
+
+
+def _application(one: Delivered) -> Iterator[str]:
+    """How Argo CD sees it, and at which commit."""
+    state = f"{one.sync}, {one.health}" if one.sync else "unknown"
+    ours = f"commit {one.commit[:12]}" if one.commit else "no commit yet"
+    at = ours if one.current else f"commit {one.compared[:12] or 'none'}, and not at {ours}"
+    yield f"{one.name} in {one.namespace}: {state} at {at}"
+    yield from one.said
 
 
 def _wanted(one: Status) -> str:

@@ -8,28 +8,33 @@ from deployer.metrics.judge import number
 from deployer.plan.steps import (
     Abandon,
     Clear,
+    Commit,
     Deed,
     Hold,
     Observe,
     Pin,
     Plan,
     PullSecret,
+    Revert,
     Rollback,
     Routed,
     Run,
+    Sync,
     Uninstall,
     Upgrade,
     Verify,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from deployer.errors import DeployError
     from deployer.health.verdict import Judgement
     from deployer.lock import Holder
     from deployer.metrics.judge import Reading
+    from deployer.model import Image
     from deployer.plan.difference import Difference
     from deployer.plan.drift import Drift
     from deployer.plan.init import Service
@@ -131,6 +136,13 @@ def deed(done: Deed, made: Plan) -> str:
             return f"release {made.image.reference if made.image else made.release} {before}"
         case Rollback(revision):
             return f"put revision {revision} back"
+        case Commit(_, proposal):
+            to = f"propose it as branch {proposal}" if proposal else "push it"
+            return f"commit {made.image.reference if made.image else made.release} and its values, and {to}"
+        case Revert(revision, commit):
+            return f"commit what revision {revision} was ({commit[:12]}), and push it"
+        case Sync():
+            return "ask Argo CD to look, and wait until it has applied that commit"
         case Verify():
             return "watch the rollout until it is judged"
         case Observe(guards):
@@ -141,6 +153,14 @@ def deed(done: Deed, made: Plan) -> str:
             return f"watch it for {seconds(time)} more"
         case Clear():
             return "remove what the canary of a run that was killed has left"
+
+
+def bundle(environment: str, file: Path, digest: str, image: Image) -> Iterator[str]:
+    """An archive that was written."""
+    yield f"ok: {file} holds image, chart and profiles of {environment}; nothing secret in plain text"
+    yield f"image: {image.reference}"
+    yield f"digest: sha256:{digest}"
+    yield f"hint: deploy up --env {environment} --bundle {file.name} --bundle-digest sha256:{digest}"
 
 
 def drift(one: Drift) -> str:
@@ -210,6 +230,55 @@ def init(service: Service, done: Written) -> Iterator[str]:
     yield "next: commit it, then `deploy doctor --env dev` says what is missing, and `deploy up --env dev` deploys"
 
 
+def manifests(texts: Mapping[str, str]) -> Iterator[str]:
+    """The files for Argo CD, as one stream of YAML."""
+    for path, text in texts.items():
+        yield f"---\n# {path}\n{text.rstrip()}"
+
+
+def gitops(
+    where: str, made: Mapping[str, Mapping[str, Any]], done: Written, contexts: Mapping[str, str]
+) -> Iterator[str]:
+    """What was written for Argo CD and what it says; `contexts`: environment → that of Argo CD's cluster."""
+    yield f"for Argo CD, in {where}"
+    for state, paths in (("written", done.written), ("there   ", done.same), ("KEPT    ", done.kept)):
+        yield from (f"  {state} {path}: {_manifest(made[path])}" for path in paths)
+    if done.kept:
+        yield "hint: what is KEPT was changed by somebody: compare it with `--dry-run`; --force writes over it"
+    for context in sorted({*contexts.values()}):
+        names = ", ".join(name for name, one in contexts.items() if one == context)
+        yield f"next: `kubectl --context {context} apply --filename DIR`, for {names}"
+    yield "Argo CD needs a login of its own for the repository: a Secret in its namespace (docs/gitops.md says how)"
+
+
+def _manifest(item: Mapping[str, Any]) -> str:
+    head, spec = f"{item['kind']} {item['metadata']['name']}", item["spec"]
+    match item["kind"]:
+        case "AppProject":
+            kinds = len(spec["clusterResourceWhitelist"]) + len(spec["namespaceResourceWhitelist"])
+            to = ", ".join(map(_whereto, spec["destinations"]))
+            return f"{head}: {kinds} kinds, from {', '.join(spec['sourceRepos'])}, to {to}"
+        case "ApplicationSet":
+            (generator,) = spec["generators"]
+            if "list" in generator:
+                return f"{head}: {', '.join(one['application'] for one in generator['list']['elements'])}"
+            labels = generator["clusters"]["selector"]["matchLabels"]
+            listed = ", ".join(f"{key}={value}" for key, value in labels.items())
+            return f"{head}: every cluster with {listed}; {_source(spec['template']['spec'])}"
+        case _:
+            return f"{head}: {_source(spec)}, to {_whereto(spec['destination'])}"
+
+
+def _source(spec: Mapping[str, Any]) -> str:
+    source, automated = spec["source"], spec["syncPolicy"].get("automated")
+    how = "synced by hand" if automated is None else "self-healing" if automated["selfHeal"] else "synced by itself"
+    return f"{source['path']} of {source['repoURL']} ({source['targetRevision']}), {how}"
+
+
+def _whereto(destination: Mapping[str, str]) -> str:
+    return f"{destination['namespace']} in {destination.get('name') or destination['server']}"
+
+
 def outcome(result: Result) -> Iterator[str]:
     """How a run ended."""
     mark = "ok" if result.exit_code == 0 else "failed"
@@ -218,6 +287,10 @@ def outcome(result: Result) -> Iterator[str]:
         yield f"  {line}"
     if result.image and result.exit_code == 0:
         yield f"image: {result.image.reference}"
+    if result.commit and result.exit_code == 0:
+        yield f"commit: {result.commit}"
+    if result.proposed:
+        yield f"next: merge {result.proposed}, then `deploy up --env {result.plan.environment}` judges what runs"
     if result.restored is not None:
         yield f"rolled back: revision {result.restored} serves again"
     for warning in result.warnings:

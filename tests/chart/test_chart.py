@@ -33,6 +33,9 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "canary": ({**ROUTED, "canary": {"enabled": True}}, {"HTTPRoute"}),
     "serviceMonitor": ({"serviceMonitor": {"enabled": True}}, {"ServiceMonitor"}),
     "openTelemetry": ({"openTelemetry": {"enabled": True, "endpoint": "http://collector:4318"}}, set()),
+    "scrape": ({"scrape": {"enabled": True}}, set()),
+    "grafanaDashboard": ({"grafanaDashboard": {"enabled": True}}, {"ConfigMap"}),
+    "prometheusRule": ({"prometheusRule": {"enabled": True}}, {"PrometheusRule"}),
     "config": ({"config": {"data": {"A": "1"}, "files": {"a.txt": "1"}}}, {"ConfigMap"}),
     "secret": ({"secret": {"data": {"A": "1"}, "files": {"a.txt": "1"}}}, {"Secret"}),
     "redis": (REDIS, {"Secret"}),
@@ -340,6 +343,8 @@ def test_open_telemetry(helm: Helm) -> None:
     assert env["OTEL_TRACES_SAMPLER_ARG"] == "0.1"
     assert attributes["service.version"] == "v1"
     assert attributes["deployment.environment.name"] == "$(ENVIRONMENT)"
+    assert attributes["helm.release.name"] == "web"
+    assert attributes["k8s.pod.label.pod-template-hash"] == "$(POD_REVISION)"
     assert attributes["team"] == "a%2Cb%20c"
     referred = {name for value in attributes.values() for name in re.findall(r"\$\((\w+)\)", value)}
     assert referred <= set(list(env)[: list(env).index("OTEL_RESOURCE_ATTRIBUTES")])

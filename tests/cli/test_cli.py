@@ -20,6 +20,7 @@ VERBS = (
     "up",
     "plan",
     "build",
+    "bundle",
     "promote",
     "status",
     "history",

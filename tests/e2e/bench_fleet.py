@@ -6,8 +6,7 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-TESTS = [str(Path(__file__).with_name(name)) for name in ("test_fleet.py", "test_fleet_fifty.py")]
-TESTS.append(str(Path(__file__).parents[1] / "profile" / "test_fleet_page.py"))
+TESTS = [str(Path(__file__).with_name(f"test_fleet{name}.py")) for name in ("", "_fifty", "_page")]
 
 
 def main() -> int:

@@ -3,12 +3,14 @@
 import fcntl
 import http.client
 import json
+import math
 import os
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,17 @@ def metered(common: Path) -> str:
     return METERED.name
 
 
+@dataclass(frozen=True)
+class Span:
+    """A span, and the attributes of who sent it."""
+
+    about: dict[str, str]
+    data: dict[str, Any]
+
+
 @contextmanager
-def traffic(project: Project, every: float = 0.02) -> Iterator[list[int]]:
-    """Ask the service all the while, each time over a connection of its own; the codes of the answers."""
+def traffic(project: Project, every: float = 0.08) -> Iterator[list[int]]:
+    """Four callers ask the service all the while, each time over a connection of its own; the codes of the answers."""
     spec = project.objects("services")[0]["spec"]
     over, codes = threading.Event(), list[int]()
 
@@ -53,21 +63,45 @@ def traffic(project: Project, every: float = 0.02) -> Iterator[list[int]]:
             finally:
                 connection.close()
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    callers = [threading.Thread(target=ask) for _ in range(4)]
+    for one in callers:
+        one.start()
     try:
         yield codes
     finally:
         over.set()
-        asking.join()
+        for one in callers:
+            one.join()
+
+
+def values(query: str) -> list[float]:
+    """What Prometheus says of a query at this moment: a number for each series that has one."""
+    url = f"{os.environ['LAB_PROMETHEUS']}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found = [float(one["value"][1]) for one in json.load(answer)["data"]["result"]]
+    return [one for one in found if not math.isnan(one)]
 
 
 def value(query: str) -> float | None:
-    """What Prometheus says of a query at this moment; None where it says nothing."""
-    url = f"{os.environ['LAB_PROMETHEUS']}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        found = json.load(answer)["data"]["result"]
-    return float(found[0]["value"][1]) if found else None
+    """The first of them; None where it says nothing."""
+    return next(iter(values(query)), None)
+
+
+def spans(matters: Callable[[dict[str, str]], bool]) -> list[Span]:
+    """The spans that the collector has written of resources that matter."""
+    found = []
+    whole, _, _ = Path(os.environ["LAB_TRACES"]).read_text().rpartition("\n")  # the last line may be half written
+    for line in whole.splitlines():
+        for group in json.loads(line).get("resourceSpans", []):
+            about = attributes(group["resource"])
+            if matters(about):
+                found += [Span(about, one) for scope in group["scopeSpans"] for one in scope["spans"]]
+    return found
+
+
+def attributes(of: dict[str, Any]) -> dict[str, str]:
+    """Attributes of OTLP in JSON as plain text."""
+    return {one["key"]: str(next(iter(one["value"].values()), "")) for one in of.get("attributes", [])}
 
 
 def known(project: Project, seconds: float, window: str = "8s") -> None:

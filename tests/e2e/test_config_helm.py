@@ -38,3 +38,17 @@ def test_a_template_that_fails_is_told(project: Project) -> None:
     assert done.code == 2, done
     assert "✗ chart: does not render: " in done.out
     assert "no service today" in done.out
+
+
+def test_the_values_of_each_target_are_rendered_too(project: Project) -> None:
+    project.profile(
+        "dev",
+        targets=[
+            {"name": "good", "namespace": "a", "values": {"replicaCount": 2}},
+            {"name": "wrong", "namespace": "b", "values": {"replicaCount": "many"}},
+        ],
+    )
+    done = project.deploy("config", "check", "--env", "dev")
+    assert done.code == 2, done
+    assert "target wrong: values.replicaCount" in done.out, done
+    assert "target good" not in done.out

@@ -1,6 +1,8 @@
 """An environment of many targets, on the lab's fleet clusters."""
 
 import json
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 
@@ -120,6 +122,23 @@ def test_a_gate_waits_for_a_yes(six: Edge) -> None:
     code, targets, done = six.up("--set", "env.RUN=1", "--yes")
     assert code == 0, done
     assert outcomes(targets) == {"unchanged": 1, "done": 4, "offline": 1}
+
+
+def test_a_bundle_reaches_all_of_them(six: Edge) -> None:
+    environ = six.project.environ
+    six.profile(registry={"url": "${SITE_REGISTRY}"}, values={"env": {"RUN": "bundled"}})
+    environ["SITE_REGISTRY"] = os.environ["REGISTRY_URL"]
+    file = six.project.folder.parent / "edge.tar"
+    packed = six.deploy("bundle", "--tag", "v1", "--out", str(file))
+    assert packed.code == 0, packed
+    for name in ("environments", "chart", "service"):
+        shutil.rmtree(six.project.folder / name)
+    environ["SITE_REGISTRY"] = f"{os.environ['REGISTRY_URL']}/site-{six.project.namespace}"
+    done = six.deploy("up", "--bundle", str(file), "--output", "json")
+    assert done.code == 0, done
+    assert done.json["image"]["reference"].startswith(environ["SITE_REGISTRY"])
+    assert done.json["counts"] == {"done": 5, "unchanged": 0, "failed": 0, "offline": 1, "left": 0}
+    assert six.running("edge-05") == "bundled"
 
 
 def test_a_dry_run_touches_nothing(six: Edge) -> None:

@@ -109,6 +109,5 @@ def test_after_a_kill_the_next_run_does_what_is_left(fifty: Edge, record_propert
     record_property("after kill -9", f"{found['unchanged']} were done, {found['done']} were left")
     assert found["unchanged"] >= 5
     assert found["unchanged"] + found["done"] == HERE
-    assert fifty.leases() == []
     code, targets, done = fifty.up("--set", "env.RUN=1")
     assert (code, outcomes(targets)) == (0, {"unchanged": HERE, "offline": AWAY}), done

@@ -157,7 +157,7 @@ def test_history_tells_who_what_when_and_how_often(fault: Project) -> None:
     lines = [line.split() for line in text.out.splitlines()]
     assert lines[2][:3] == ["3", "healthy", "deployed"]
     assert lines[3] == ["rollback", "to", "1"]
-    assert "over 3 revisions that helm keeps" in text.out
+    assert "over 3 revisions that are kept" in text.out
 
 
 def test_a_first_install_that_fails_is_left_in_place(fault: Project) -> None:

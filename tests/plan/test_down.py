@@ -37,3 +37,10 @@ def test_the_guard(environment: str, guards: dict[str, Any], allowed: bool) -> N
 
 def test_nothing_to_remove() -> None:
     assert down.down("dev", profile(), TARGET, ()).steps == ()
+
+
+def test_what_argo_cd_delivers_is_not_ours_to_remove() -> None:
+    made = profile(delivery="argocd", argocd={"repository": "https://git.lab/config.git"})
+    with pytest.raises(PreflightError, match="would bring back") as error:
+        down.down("dev", made, TARGET, HISTORY)
+    assert "argocd app delete web-dev" in (error.value.hint or "")

@@ -11,7 +11,7 @@ from deployer.errors import ExitCode
 from deployer.health.verdict import Workload
 from deployer.model import Command, Image, Rendered, Revision, Target
 from deployer.plan.facts import Facts, Source
-from deployer.plan.steps import PAUSES, Pin, Plan, PullSecret, Rollback, Run, Upgrade, Verify
+from deployer.plan.steps import PAUSES, Commit, Pin, Plan, PullSecret, Revert, Rollback, Run, Sync, Upgrade, Verify
 from deployer.plan.up import up
 from deployer.profile import Profile
 
@@ -33,7 +33,12 @@ def profile(**sections: Any) -> Profile:
         "image": {"repository": "web"},
         "release": {"name": "web"},
     }
-    return Profile.model_validate({name: data.get(name, {}) | sections.get(name, {}) for name in data | sections})
+    return Profile.model_validate(
+        {
+            name: {**data.get(name, {}), **said} if isinstance(said := sections.get(name, {}), dict) else said
+            for name in data | sections
+        }
+    )
 
 
 def planned(made: Profile, facts: Facts, login: Command | None = LOGIN) -> Plan:
@@ -141,3 +146,26 @@ def test_a_plan_shows_no_secret() -> None:
     plan = replace(planned(profile(), Facts(IMAGE, (), CLEAN)))
     assert "s3cret" not in repr(plan)
     assert "'a': 1" not in repr(plan)
+
+
+def by_argocd(**settings: str) -> Profile:
+    return profile(delivery="argocd", argocd={"repository": "https://git.lab/config.git", **settings})
+
+
+def test_argo_cd_gets_a_commit_and_is_watched() -> None:
+    plan = planned(by_argocd(), Facts(PUSHED, ()))
+    assert outline(plan) == ["commit: Commit", "sync: Sync", "rollout: Verify"]
+    assert plan.steps[0].deed == Commit({"a": 1})
+    assert plan.recovery == ()
+
+
+def test_what_comes_from_a_commit_goes_back_by_a_commit() -> None:
+    good = replace(GOOD, commit="c" * 40)
+    plan = planned(by_argocd(), Facts(PUSHED, (good, replace(BAD, commit="d" * 40))))
+    assert [step.deed for step in plan.recovery] == [Revert(3, "c" * 40), Sync("ended"), Verify()]
+    assert plan.steps[1].deed == Sync("ended"), "a sync to what failed may wait for ever"
+
+
+def test_a_merge_request_is_for_people() -> None:
+    plan = planned(by_argocd(push="mergeRequest"), Facts(PUSHED, ()))
+    assert plan.steps[0].deed == Commit({"a": 1}, "deploy/web/dev")

@@ -521,3 +521,31 @@ def test_guards_in_full(tmp_path: Path) -> None:
     assert (guards.max_replicas_change, guards.freeze) == (0.3, Path("../FREEZE"))
     assert (guards.window.open[0].start, guards.window.open[0].end) == ("09:00", "24:00")
     assert guards.window.closed == ("2026-12-24..2027-01-01", "2026-11-26")
+
+
+ARGOCD = "delivery: argocd\nargocd:\n  repository: https://git.lab/config.git\n"
+
+
+def test_a_delivery_by_argo_cd(tmp_path: Path) -> None:
+    made = loaded(tmp_path, dev=ARGOCD)
+    assert (made.delivery, made.argocd.branch, made.argocd.push) == ("argocd", "main", "branch")
+    assert loaded(tmp_path, base="argocd:\n  repository: https://git.lab/config.git\n").delivery == "helm"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("delivery: argo\n", "dev.yaml:4: delivery is `argo`; it must be one of helm, argocd; did you mean `argocd`?"),
+        ("delivery: argocd\n", "dev.yaml:4: delivery is argocd, and argocd.repository is missing"),
+        ("argocd:\n  repository: x\n", "dev.yaml:4: argocd is only for `delivery: argocd`"),
+        (
+            f"{ARGOCD}  usernameVariable: GIT_USER\n",
+            "dev.yaml:7: argocd.usernameVariable goes with argocd.passwordVariable, which is missing",
+        ),
+        (f"{ARGOCD}  push: merge\n", "dev.yaml:7: argocd.push is `merge`; it must be one of branch, mergeRequest"),
+        (f"{ARGOCD}  pth: x\n", "dev.yaml:7: unknown key `pth` in argocd; did you mean `path`?"),
+        (f"{ARGOCD}secrets:\n  a.b: TOKEN\n", "dev.yaml:8: the secret a.b is a variable's, and would stand in git"),
+    ],
+)
+def test_what_does_not_go_with_the_delivery(tmp_path: Path, more: str, said: str) -> None:
+    assert said in refused(tmp_path, dev=DEV + more).message

@@ -8,7 +8,7 @@ from deployer.errors import ExitCode
 from deployer.health.diagnosis import Diagnosis, Happening, LogTail
 from deployer.health.verdict import Cause, Counts, Judgement, Verdict, Workload
 from deployer.metrics.judge import Reading, Sample, State
-from deployer.model import Image, Target
+from deployer.model import Image, Revision, Target
 from deployer.plan.rollback import steps as back
 from deployer.plan.steps import Pin, Plan, PullSecret, Run, Step, Upgrade, Verify
 from deployer.result import Result, Stage
@@ -38,7 +38,7 @@ PLAN = Plan(
         Step("rollout", Verify()),
     ),
     image=IMAGE,
-    recovery=back(3),
+    recovery=back(Revision(3, "superseded", "", "web-1")),
     previous=4,
     notes=("something was decided",),
 )

@@ -48,7 +48,7 @@ def test_the_newest_first_and_what_needs_a_sentence_below() -> None:
         "          run: https://ci.example/7",
         "1         -        superseded  2025-12-31 23:00 UTC  -      -                       -             -",
         "          Install complete",
-        "over 5 revisions that helm keeps, 9 days:",
+        "over 5 revisions that are kept, 9 days:",
         "  deploys          4, 0.44 a day, 3.1 a week",
         "  failure rate     25% (1 of 4)",
         "  time to recover  11 min 0 s on average (1 time)",
@@ -59,7 +59,7 @@ def test_the_figures_are_over_all_whatever_is_shown() -> None:
     shown = lines(*REVISIONS[-1:], counted=figures(REVISIONS, NOW))
     assert shown[0] == "dev: web in shop (context lab): 5 revisions"
     assert [line.split()[0] for line in shown[2:4]] == ["5", "promoted"]
-    assert "over 5 revisions that helm keeps, 9 days:" in shown
+    assert "over 5 revisions that are kept, 9 days:" in shown
 
 
 def test_what_is_broken_still() -> None:

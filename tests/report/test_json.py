@@ -93,6 +93,8 @@ def test_a_run() -> None:
         "revision": 5,
         "previous": 4,
         "restored": None,
+        "commit": None,
+        "proposed": None,
     }
     assert made["image"] == {"reference": f"registry.lab/web:1.2.3@{DIGEST}", "tag": "1.2.3", "digest": DIGEST}
     assert made["stages"][1] == {"name": "rollout", "seconds": 3.0, "ok": True, "note": "healthy"}
@@ -189,7 +191,7 @@ def test_status() -> None:
         assert has(
             one,
             "environment target context namespace release wanted revision verdict workloads running drift unreadable "
-            "holder",
+            "holder application",
         )
     assert first["revision"]["number"] == 5
     assert first["running"] == [{"image": "r/web:1", "digest": DIGEST, "pods": 2}]
@@ -207,7 +209,7 @@ def test_history() -> None:
     )
     made = through(document.history("dev", ("web", "shop", "lab"), revisions, figures(revisions, 1_768_003_200.0)))
     assert has(made, "schema verb environment outcome exitCode release revisions figures")
-    assert has(made["revisions"][1], "number status updated chart description verdict record canary rollbackTo")
+    assert has(made["revisions"][1], "number status updated chart description verdict record canary rollbackTo commit")
     assert [one["rollbackTo"] for one in made["revisions"]] == [None, 1]
     assert made["revisions"][1]["record"]["overrides"] == {"cleanTree": "hotfix"}
     assert has(

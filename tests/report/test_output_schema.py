@@ -95,9 +95,16 @@ DOCUMENTS = {
     "build": document.result(BUILD),
     "build that failed": document.result(replace(BUILD, exit_code=ExitCode.BUILD)),
     "init": document.init(SERVICE, Written(("chart",), ("Makefile",), ("deploy.mk",)), ExitCode.KEPT),
+    "gitops init": document.gitops(
+        "gitops", ["dev"], {"a.yaml": "a: 1"}, Written(("a.yaml",), (), ()), None, ExitCode.OK
+    ),
+    "gitops init, committed": document.gitops(
+        "gitops/web", ["dev"], {"a.yaml": "a: 1"}, Written((), (), ("a.yaml",)), "5ba", ExitCode.KEPT
+    ),
     "down": document.result(result(plan=replace(PLAN, verb="down"))),
     "dry run": document.plan(PLAN),
     "dry run of a rollback": document.plan(BACK),
+    "bundle": document.bundle("edge", "edge.tar", "5ba", IMAGE),
     "error": document.error("up", "dev", ERROR),
     "error of an unknown verb": document.error("", None, DeployError("what?")),
     "error of unlock": document.error("unlock", "dev", ERROR),

@@ -1,0 +1,260 @@
+"""`delivery: argocd` on the lab's Argo CD: `up`, `plan`, `status`, `history`, `rollback`, `promote`."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Project, run
+from delivered import Deliver, config, deliver  # noqa: F401  # fixtures
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
+
+V1 = ("--tag", "v1")
+CRASH = ("--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1")
+
+
+# ruff: noqa: F811  # a fixture is imported, and named as a parameter
+
+
+def test_a_commit_is_judged_and_what_is_there_is_not_committed_again(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    first = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert first.code == 0, first
+    said = first.json
+    assert said["release"]["commit"] == there.config.commits[0]
+    assert said["release"]["revision"] == 1
+    values = yaml.safe_load(there.config.read("web/dev/values.yaml"))
+    assert values["image"]["digest"] == said["image"]["digest"]
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+    pods = fault.objects("pods")
+    assert len(pods) == 2
+
+    again = fault.deploy("up", "--env", "dev", *V1)
+    assert again.code == 0, again
+    assert "unchanged" in again.out
+    assert len(there.config.commits) == 2
+
+
+def test_a_bad_image_is_told_in_seconds_and_reverted_by_a_commit(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    good = fault.deploy("up", "--env", "dev", *V1)
+    assert good.code == 0, good
+    kept = there.config.read("web/dev/values.yaml")
+
+    bad = fault.deploy("up", "--env", "dev", *CRASH, "--output", "json", *V1)
+    assert bad.code == 5, bad
+    said = bad.json
+    assert "exit" in json.dumps(said["diagnosis"]).lower()
+    assert said["release"]["restored"] == 1
+    stages = {one["name"]: one["seconds"] for one in said["stages"]}
+    assert stages["rollout"] < 60
+    assert there.config.read("web/dev/values.yaml") == kept
+    revert, broken, first, _ = there.config.commits
+    assert said["release"]["commit"] == broken
+    assert f"Deploy-To: {first}" in there.config.git("log", "-1", "--format=%B", revert)
+    assert there.app()["status"]["sync"]["revision"] == revert
+
+    history = fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"]
+    assert [(one["number"], one["verdict"], one["rollbackTo"], one["commit"]) for one in history] == [
+        (1, "healthy", None, first),
+        (2, "failed", None, broken),
+        (3, "healthy", 1, revert),
+    ]
+
+
+def test_status_plan_rollback(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    planned = fault.deploy("plan", "--env", "dev", "--tag", "v2", "--set", "env.WORD=two", "--output", "json")
+    assert planned.code == 11, planned
+    assert "env.WORD" in [one["path"] for one in planned.json["values"]]
+    assert "deployment/web" in [one["object"] for one in planned.json["objects"]]
+    dry = fault.deploy("up", "--env", "dev", "--tag", "v2", "--dry-run")
+    assert "would commit" in dry.out, dry
+    assert len(there.config.commits) == 2
+
+    second = fault.deploy("up", "--env", "dev", "--tag", "v2")
+    assert second.code == 0, second
+    back = fault.deploy("rollback", "--env", "dev", "--yes", "--output", "json")
+    assert back.code == 0, back
+    assert back.json["release"]["revision"] == 3
+    assert any(one["what"].startswith("image of deployment/web") for one in back.json["differences"])
+
+    status = fault.deploy("status", "--env", "dev", "--output", "json")
+    assert status.code == 0, status
+    one = status.json["environments"][0]
+    assert one["verdict"] == "healthy"
+    assert one["drift"] == []
+    assert one["application"] | {"said": []} == {
+        "name": there.application,
+        "namespace": "argocd",
+        "sync": "Synced",
+        "health": one["application"]["health"],
+        "compared": there.config.commits[0],
+        "commit": there.config.commits[0],
+        "current": True,
+        "said": [],
+    }
+    assert "argocd" in fault.deploy("status", "--env", "dev").out
+    down = fault.deploy("down", "--env", "dev", "--yes")
+    assert down.code == 3, down
+
+
+def test_an_application_that_is_synced_by_hand(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault, syncOptions=["ApplyOutOfSyncOnly=true"])
+    done = fault.deploy("up", "--env", "dev", *V1)
+    assert done.code == 0, done
+    state = there.app()["status"]["operationState"]
+    assert state["operation"]["initiatedBy"]["username"] == "deploy"
+    assert state["syncResult"]["revision"] == there.config.commits[0]
+    bad = fault.deploy("up", "--env", "dev", *CRASH, *V1)
+    assert bad.code == 5, bad
+    assert there.app()["status"]["operationState"]["syncResult"]["revision"] == there.config.commits[0]
+
+
+def test_what_the_application_should_be_is_told_before_anything_is_touched(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    there.patch(destination={"namespace": "default"})
+    wrong = fault.deploy("up", "--env", "dev", *V1)
+    assert wrong.code == 3, wrong
+    assert f"spec.destination.namespace is default, and should be {fault.namespace}" in wrong.err
+    there.argocd("delete", "application", there.application)
+    gone = fault.deploy("up", "--env", "dev", *V1)
+    assert gone.code == 3, gone
+    assert "there is no Application" in gone.err
+    assert "deploy gitops init --env dev" in gone.err
+    assert len(there.config.commits) == 1
+    fault.profile("dev", secrets={"secret.data.TOKEN": "API_TOKEN"})
+    secret = fault.deploy("up", "--env", "dev", *V1, environ={"API_TOKEN": "s3cret-t0ken"})
+    assert secret.code == 2, secret
+    assert "would stand in git" in secret.err
+
+
+def test_an_old_synced_and_healthy_is_never_taken_for_ours(fault: Project, deliver: Deliver) -> None:
+    """The second commit cannot be synced, and the Application stays Synced and Healthy at the first for a while."""
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    old = there.config.commits[0]
+    assert there.app()["status"]["sync"] | {"comparedTo": None} == {
+        "status": "Synced",
+        "revision": old,
+        "comparedTo": None,
+    }
+    bad = fault.deploy("up", "--env", "dev", *V1, "--set", "podLabels.x=not a label", "--output", "json")
+    assert bad.code == 5, bad
+    assert bad.json["release"]["restored"] == 1
+    assert "cannot apply commit" in bad.json["message"]
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_a_merge_request_is_left_to_people(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    fault.profile("dev", argocd={"push": "mergeRequest"})
+    asked = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert asked.code == 0, asked
+    assert asked.json["release"]["proposed"] == "deploy/web/dev"
+    assert len(there.config.commits) == 1
+    there.config.git("update-ref", "refs/heads/main", "refs/heads/deploy/web/dev")
+    judged = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert judged.code == 0, judged
+    assert judged.json["release"]["proposed"] is None
+    assert judged.json["release"]["revision"] == 1
+    assert fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"][0]["verdict"] == "healthy"
+
+
+def test_a_version_is_promoted(fault: Project, deliver: Deliver) -> None:
+    """Both environments lead into one namespace, under two names."""
+    fault.profile("test", image={"repository": "fault"}, release={"name": "web-test"}, rollback={"automatic": True})
+    there, then = deliver(fault), deliver(fault, "test", "web-test")
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    done = fault.deploy("promote", "--from", "dev", "--to", "test", "--yes", "--output", "json")
+    assert done.code == 0, done
+    first, second = (
+        yaml.safe_load(there.config.read(f"{folder}/values.yaml")) for folder in ("web/dev", "web-test/test")
+    )
+    assert first["image"]["digest"] == second["image"]["digest"]
+    assert "Deploy-From: dev" in there.config.git("log", "-1", "--format=%B", "main")
+    assert then.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_encrypted_files_are_committed_as_they_are_and_nothing_is_plain(
+    fault: Project, deliver: Deliver, tmp_path: Path
+) -> None:
+    there = deliver(fault)
+    key, file = tmp_path / "age.txt", "environments/dev.secrets.yaml"
+    run("age-keygen", "-o", key)
+    recipient = run("age-keygen", "-y", key).stdout.strip()
+    (fault.folder / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipient}\n")
+    (fault.folder / file).write_text("secret:\n  data:\n    TOKEN: pl4in-t0ken\n")
+    run("sops", "encrypt", "--in-place", file, cwd=fault.folder)
+    fault.environ["SOPS_AGE_KEY_FILE"] = str(key)
+    done = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert done.code == 0, done
+    assert there.config.read(f"web/dev/secrets/{file}") == (fault.folder / file).read_text()
+    assert f"names secrets/{file} nowhere: it delivers without it" in done.err
+    everything = there.config.git("log", "-p", "main") + done.out + done.err
+    assert "pl4in-t0ken" not in everything
+    assert os.environ["LAB_GIT_PASSWORD"] not in everything
+
+    (fault.folder / file).unlink()
+    gone = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert gone.code == 0, gone
+    assert f"web/dev/secrets/{file}" not in there.config.git("ls-tree", "-r", "--name-only", "main").split()
+
+
+def test_a_file_that_people_have_commented_keeps_its_comments(fault: Project, deliver: Deliver) -> None:
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    text = there.config.read("web/dev/values.yaml")
+    theirs = text.replace("replicaCount: 2", "replicaCount: 3 # ask Ann")
+    assert theirs != text
+    there.config.push("web/dev/values.yaml", theirs)
+    status = fault.deploy("status", "--env", "dev", "--output", "json").json["environments"][0]
+    assert (status["revision"]["number"], status["revision"]["verdict"]) == (2, None)
+    done = fault.deploy("up", "--env", "dev", *V1)
+    assert done.code == 0, done
+    assert "replicaCount: 2 # ask Ann" in there.config.read("web/dev/values.yaml")
+    there.config.push("web/dev/chart/templates/broken.yaml", '{{ fail "no" }}')
+    broken = fault.deploy("status", "--env", "dev")
+    assert "does not render" in broken.out, broken
+
+
+def test_a_commit_that_argo_cd_cannot_render_is_reverted(fault: Project, deliver: Deliver) -> None:
+    """helm of ours renders it, the one of Argo CD does not: it is of an older version."""
+    there = deliver(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    (fault.folder / "chart/templates/odd.yaml").write_text(
+        '{{ if not (hasPrefix "v4" .Capabilities.HelmVersion.Version) }}{{ fail "no helm 4" }}{{ end }}\n'
+    )
+    bad = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert bad.code == 5, bad
+    assert "no helm 4" in bad.json["message"]
+    assert bad.json["release"]["restored"] == 1
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_a_closed_sync_window_is_told_and_nothing_is_reverted(fault: Project, deliver: Deliver) -> None:
+    """A sync that was asked for waits for its window; the Application says so."""
+    there = deliver(fault, syncOptions=["ApplyOutOfSyncOnly=true"])
+    project = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": fault.namespace, "namespace": os.environ["LAB_ARGOCD_NAMESPACE"]},
+        "spec": {
+            "sourceRepos": ["*"],
+            "destinations": [{"namespace": "*", "server": "*"}],
+            "syncWindows": [{"kind": "deny", "schedule": "* * * * *", "duration": "24h", "applications": ["*"]}],
+        },
+    }
+    there.argocd("create", "-f", "-", stdin=json.dumps(project))
+    try:
+        there.patch(project=fault.namespace)
+        closed = fault.deploy("up", "--env", "dev", *V1)
+        assert closed.code == 8, closed
+        assert "sync window" in closed.out
+        assert len(there.config.commits) == 2
+    finally:
+        there.argocd("delete", "application", there.application)
+        there.argocd("delete", "appproject", fault.namespace)
