@@ -84,7 +84,8 @@ def test_a_slower_version_is_stopped(observed: Project) -> None:
 
 def test_queries_of_ones_own(observed: Project) -> None:
     pods = 'count(up{namespace="$namespace",pod=~"$pods"} == 1)'
-    watching(observed, duration="5s", guards=[{"name": "pods", "query": pods, "min": 1, "max": 2, "noData": "fail"}])
+    counted = {"name": "pods", "query": pods, "min": 2, "max": 2, "noData": "fail"}
+    watching(observed, duration="25s", failAfter=20, guards=[counted])  # it may be a while until both are scraped
     good = observed.deploy(*UP)
     assert good.code == 0, good
     watching(observed, guards=[{"name": "nothing", "query": 'absent_metric{pod=~"$pods"}', "max": 1}], duration="3s")
