@@ -215,11 +215,11 @@ def test_the_source_with_our_path_counts() -> None:
     item["spec"] = {"sources": [{"path": "other"}, {"path": "web/dev/chart/"}]}
     item["status"]["sync"] = {"status": "Synced", "revisions": [OTHER, OURS]}
     assert revision(item, "web/dev/chart") == OURS
+    assert judge(item, WANTED).state == "synced"
+    assert not automated(item)
 
 
 def test_the_name_of_a_branch_is_no_commit() -> None:
     """It stands in the commit's place while Argo CD cannot ask the repository."""
     unasked = {"status": {"sync": {"status": "Unknown", "revision": "main"}}}
     assert revision(unasked, "web/dev/chart") == ""
-    assert judge(item, WANTED).state == "synced"
-    assert not automated(item)
