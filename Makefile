@@ -12,7 +12,7 @@ JOBS ?= 4
 
 .PHONY: help install check fmt test demo lab lab-down lab-status golden
 .PHONY: bench-health bench-rivals bench-unchanged together chaos fuzz clean
-.PHONY: canary fleet gitops pipelines registries bench-cache bench-metrics
+.PHONY: platform canary fleet gitops pipelines registries bench-cache bench-metrics observe
 
 help: ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,7 +88,7 @@ chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see th
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
 canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
-	@$(LAB) gateway && $(LAB) mesh
+	@$(LAB) gateway && $(LAB) mesh && $(LAB) observe
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py canary
 
 fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resume, time and memory; some minutes
@@ -98,6 +98,14 @@ fleet: $(READY) lab ## fifty targets on three more clusters: waves, budget, resu
 gitops: $(READY) lab ## delivery by Argo CD, on a real one beside the lab, with its git server
 	@$(LAB) gitops
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/steps.py gitops
+
+observe: $(READY) lab ## metrics, traces, dashboard, alerts and the metric guard, against the real Prometheus and collector
+	@$(LAB) observe
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_observe.py
+
+platform: $(READY) lab ## observe, canary, mesh and fleet in one go; half an hour on two cores
+	@for part in observe gateway mesh fleet; do $(LAB) $$part || exit 1; done
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_platform.py
 
 fuzz: $(READY) ## broken profiles by the thousand: INPUTS=10000, SEED=0
 	@$(BIN)/python tests/fuzz/fuzz_profiles.py

@@ -28,7 +28,6 @@ from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile
 from deployer.sops import Opened, Sops
 from deployer.values.document import objects, scalar
-from deployer.values.edit import rewritten
 from deployer.values.merge import merge
 
 
@@ -364,6 +363,8 @@ class ByArgoCD:
 
     def files(self, values: Values) -> dict[str, bytes]:
         """The folder's files for these values: chart and encrypted files as they are in the project."""
+        from deployer.values.edit import rewritten  # ruamel.yaml takes time that helm's way need not pay
+
         chart = self.project / self.profile.release.chart
         with self._lock:
             before = (self.repository.tip and self.repository.read(self.repository.tip, gitops.VALUES)) or ""

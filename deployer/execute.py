@@ -28,7 +28,7 @@ from deployer.errors import (
 )
 from deployer.health.application import Seen
 from deployer.health.diagnosis import Diagnosis
-from deployer.health.verdict import Judgement, Verdict
+from deployer.health.verdict import Judgement, Verdict, Workload
 from deployer.lock import Lease
 from deployer.mask import Mask
 from deployer.metrics import pods
@@ -67,6 +67,9 @@ from deployer.values.document import objects
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
+
+ALIVE = 0.5
+"""Seconds between looks at the pods, and whether the run is to end, while metrics are watched."""
 
 ROUTED = 60.0
 """Seconds for what implements the routes to take up a new state."""
@@ -254,8 +257,8 @@ def _do(run: _Run, step: Step) -> str:
             return _sync(run, running)
         case Uninstall():
             return _uninstall(run, step.stage)
-        case Observe(guards):
-            return _observe(run, guards)
+        case Observe(guards, seconds):
+            return _observe(run, guards, seconds)
         case Verify(stuck, healthy):
             outcome = _watched(run)
             while stuck == "deleted" and (trapped := _trapped(outcome)):
@@ -291,7 +294,7 @@ def _program(run: _Run, stage: str, deed: Run) -> None:
             run.doors.programs.run(deed.command, hear)
         except ProgramFailed as error:
             refused = _refused(run, deed, error) if deed.exit_code is ExitCode.BUILD else None
-            failure = _failed(deed.failure, deed.exit_code, error)
+            failure = _failed(deed.failure, deed.exit_code, error, docker.advice(error.detail))
             if refused:
                 failure = _failed(f"{deed.failure}: {refused.sentence}", refused.exit_code, error, refused.hint)
             again = refused.passes if refused else deed.again == "whatever"
@@ -528,8 +531,10 @@ def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
     )
 
 
-def _watched(run: _Run, *, timeout: float | None = None, hold: float = 0.0) -> rollout.Outcome:
-    """Until a verdict. `timeout`: seconds, else the profile's."""
+def _watched(
+    run: _Run, *, timeout: float | None = None, hold: float = 0.0, stop: Stop | None = None
+) -> rollout.Outcome:
+    """Until a verdict. `timeout`: seconds, else the profile's; `stop`: what may end it, else what ends the run."""
     try:
         return rollout.follow(
             run.cluster,
@@ -539,43 +544,79 @@ def _watched(run: _Run, *, timeout: float | None = None, hold: float = 0.0) -> r
             timeout=timeout or run.profile.release.timeout,
             limits=run.profile.health,
             tell=run.tell,
-            stop=run.stop,
+            stop=stop or run.stop,
             hold=hold,
         )
     except Unreachable as error:  # it was away before there was anything to judge
         raise _verdict(rollout.Outcome(Verdict.INDETERMINATE, f"no verdict: {error.message}", ())) from None
 
 
-def _observe(run: _Run, guards: tuple[Guard, ...]) -> str:
-    """Watch the metrics, then look at the pods once more: meanwhile one may have died."""
-    assert run.doors.prometheus is not None
-    plan, where, lease = run.plan, run.plan.target.namespace, run.doors.lease
+@dataclass(frozen=True)
+class _Sides:
+    """Whose metrics are watched, and with whose they are compared."""
+
+    workloads: tuple[Workload, ...]  # of the present side
+    present: Side
+    previous: Side | None
+
+
+def _sides(run: _Run) -> _Sides:
+    """The new pods and those before them; of a canary the new version's and, at the same moment, the stable one's."""
+    plan, where = run.plan, run.plan.target.namespace
     workloads = release.workloads(run.manifest)
     deployments, _ = run.cluster.list(path("Deployment", where))
     replicasets, _ = run.cluster.list(path("ReplicaSet", where))
+    if run.portion:
+        number = run.portion.base.revision.number
+        history = storage.history(run.cluster, where, plan.release)
+        manifest = next((one.manifest for one in history if one.revision.number == number), "")
+        new, stable = pods.apart(workloads, release.workloads(manifest))
+        present = Side(plan.release, where, plan.environment, pods.present(new, deployments, replicasets), run.revision)
+        beside = replace(present, pods=pods.present(stable, deployments, replicasets), revision=number)
+        return _Sides(new, present, beside)
     now = pods.present(workloads, deployments, replicasets)
     present = Side(plan.release, where, plan.environment, now, run.revision)
-    previous = None
-    if plan.previous is not None:
-        then = pods.earlier(workloads, deployments, replicasets) if run.rolled else now
-        previous = replace(present, pods=then, revision=plan.previous, at=run.since)
-    watched = metricguard.watch(
-        run.doors.prometheus.query,
-        guards,
-        present,
-        previous,
-        duration=run.profile.metrics.duration,
-        tell=run.tell,
-        alive=lease.check if lease else lambda: None,
-    )
-    run.metrics = watched.readings
+    if plan.previous is None:
+        return _Sides(workloads, present, None)
+    then = pods.earlier(workloads, deployments, replicasets) if run.rolled else now
+    return _Sides(workloads, present, replace(present, pods=then, revision=plan.previous, at=run.since))
+
+
+def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
+    """Watch the metrics, and the pods all the while: ready ones may die, and what the metrics say is no excuse."""
+    assert run.doors.prometheus is not None
+    sides, lease = _sides(run), run.doors.lease
+
+    def rest(pause: float) -> None:
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0:
+            run.stop.wait(min(ALIVE, left))
+            if health.done() and health.result().verdict is not Verdict.HEALTHY:
+                _judged(run, health.result())
+
+    with rollout.following(lambda over: _watched(run, hold=seconds, stop=over)) as health:
+        watched = metricguard.watch(
+            run.doors.prometheus.query,
+            guards,
+            sides.present,
+            sides.previous,
+            duration=seconds,
+            tell=run.tell,
+            alive=lease.check if lease else lambda: None,
+            sleep=rest,
+        )
+        run.metrics = watched.readings
+        while watched.verdict is not Verdict.FAILED and not health.done():
+            rest(ALIVE)
     for warning in watched.warnings:
-        run.warnings.append(warning)
         run.tell(Notice(warning, Severity.WARNING))
+        if warning not in run.warnings:  # a step of the canary before had it too
+            run.warnings.append(warning)
     if watched.verdict is Verdict.FAILED:
         seen = _watched(run, timeout=min(GLANCE, run.profile.release.timeout))
-        return _judged(run, rollout.breached(run.cluster, where, watched, now, seen, since=run.since))
-    outcome = _watched(run)
+        where, now = run.plan.target.namespace, sides.present.pods
+        return _judged(run, rollout.breached(run.cluster, where, watched, sides.workloads, now, seen, since=run.since))
+    outcome = health.result()
     if outcome.verdict is not Verdict.HEALTHY:
         return _judged(run, outcome)
     if watched.verdict is Verdict.INDETERMINATE:

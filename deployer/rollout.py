@@ -1,8 +1,11 @@
 """From workloads to an outcome: the watch, the rules and the evidence put together."""
 
 import re
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -72,13 +75,44 @@ def follow(
     return Outcome(ended.verdict, _headline(ended, worst, timeout), ended.judgements, diagnosis, rolled, ended.snapshot)
 
 
-def breached(cluster: Cluster, namespace: str, metrics: Watched, pods: str, seen: Outcome, *, since: float) -> Outcome:
+@contextmanager
+def following(follow: Callable[[Stop], Outcome]) -> Iterator[Future[Outcome]]:
+    """Follow a rollout in a thread of its own while the block runs: how it ended, once it has. The block ends it."""
+    over, ended = Stop(), Future[Outcome]()
+
+    def look() -> None:
+        try:
+            ended.set_result(follow(over))
+        except BaseException as error:  # it is for who asks for the result
+            ended.set_exception(error)
+
+    thread = threading.Thread(target=look, name="rollout beside its metrics", daemon=True)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        over.set(0)
+        thread.join(timeout=1)
+
+
+def breached(
+    cluster: Cluster,
+    namespace: str,
+    metrics: Watched,
+    workloads: Collection[Workload],
+    pods: str,
+    seen: Outcome,
+    *,
+    since: float,
+) -> Outcome:
     """A rollout whose pods are well and whose metrics are not, with the same evidence as any failure.
 
-    `pods`: a regular expression of the new pods' names; `seen`: how the rollout was when the metrics were over.
+    `workloads`: those whose metrics they are; `pods`: a regular expression of the new pods' names; `seen`: how the
+    rollout was when the metrics were over.
     """
     reading = next(one for one in metrics.readings if one.state is State.BREACHED)
-    first = next((one for one in seen.judgements if one.workload.kind != "Job"), None)
+    judged = (one for one in seen.judgements if one.workload in workloads)
+    first = next((one for one in judged if one.workload.kind != "Job"), None)
     if first is None:
         return Outcome(Verdict.FAILED, metrics.headline, seen.judgements, rolled=seen.rolled)
     mine = [pod for pod in live(seen.snapshot.of("Pod")) if re.fullmatch(pods, name(pod))]

@@ -42,4 +42,4 @@ def build(
                 result = execute(plan, run.profile, run.project, doors, screen.tell, began)
             if out and result.exit_code == 0 and result.image:
                 files.write("--out", out, builds.text(builds.report(plan, result.image)), files.SHARED)
-            return show(result, run.mask, output, reports)
+            return show(run.told(result), run.mask, output, reports)

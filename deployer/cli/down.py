@@ -41,4 +41,4 @@ def down(
             plan = plans.down(env, run.profile, run.target, run.checks.history(cluster)).passing(passed)
             doors = Doors(run.programs, cluster, Registry(run.profile.registry.url), helm, lease)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)

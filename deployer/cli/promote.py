@@ -88,7 +88,8 @@ def promote(
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
                 doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                return show(execute(plan, run.profile, run.project, doors, screen.tell), run.mask, output, reports)
+                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                return show(run.told(result), run.mask, output, reports)
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
             with run.lease(ready.cluster, "promote", screen.tell) as lease:
@@ -109,7 +110,7 @@ def promote(
                     run.prometheus,
                 )
                 result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def rollback(
             )
             plan = replace(plan, notes=()).passing(passed)
             result = execute(plan, run.profile, run.project, doors, screen.tell)
-        return show(result, run.mask, output, reports)
+        return show(run.told(result), run.mask, output, reports)
 
 
 def _many(
@@ -135,7 +135,8 @@ def _many(
                     mask=one.mask,
                     delivery=one.delivery,
                 )
-                return execute(plan, one.profile, one.project, doors, tell)
+                result = execute(plan, one.profile, one.project, doors, tell)
+            return one.told(result)
         finally:
             cluster.close()
 

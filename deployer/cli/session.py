@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, notes, prometheus, sops
+from deployer import ci, credentials, delivery, dockerconfig, evidence, lock, notes, prometheus, sops, telemetry
 from deployer.checks import Checks, target
 from deployer.cli import jobs
 from deployer.cli.jobs import NONE, Reports
@@ -22,7 +22,7 @@ from deployer.commands import docker
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
 from deployer.delivery import Delivery
-from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
+from deployer.errors import DeployError, ExitCode, Interrupted, PreflightError, UsageError
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
@@ -37,6 +37,7 @@ from deployer.report import annotations, document, words
 from deployer.report.plain import Plain
 from deployer.result import Event, Result
 from deployer.sops import Opened, Sops
+from deployer.telemetry.context import Context, context
 from deployer.values import layers
 from deployer.values.assign import shown
 from deployer.values.layers import Layer
@@ -62,6 +63,7 @@ class Session:
     prometheus: Prometheus | None  # None where no metrics are watched
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
     delivery: Delivery
+    trace: Context = field(default_factory=lambda: context(None))
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
 
@@ -80,7 +82,22 @@ class Session:
         """The same for one of the environment's targets."""
         profile = fleets.at(self.profile, one)
         own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
-        return replace(self, profile=profile, target=there, own=(own,), delivery=self.delivery.at(profile, there))
+        return replace(
+            self,
+            profile=profile,
+            target=there,
+            own=(own,),
+            delivery=self.delivery.at(profile, there),
+            trace=self.trace.below(),
+        )
+
+    def told(self, result: Result) -> Result:
+        """The result, once those who observe were told of it. Whom it could not be told is a warning in it."""
+        try:
+            missing = telemetry.tell(self.mask.through(result), self.profile, self.project, self.trace, self.variables)
+        except Interrupted:  # the run is over: what it came to counts
+            return result
+        return replace(result, warnings=(*result.warnings, *missing))
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -163,8 +180,8 @@ def session(
     except DeployError as error:
         opened = error
     asked = prometheus.connect(profile, known)
-    shown_to = prometheus.variables(profile)
-    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to)])
+    shown_to = (*prometheus.variables(profile), *telemetry.variables(profile))
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to if known.get(name))])
     if asked:
         mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
@@ -178,7 +195,9 @@ def session(
     kept_back = (registry.password_variable, profile.argocd.password_variable, notes.TOKEN)
     withheld = {name for name in (*kept_back, *profile.secrets.values(), *shown_to, *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
-        environ = dict(os.environ)
+        environ, trace = dict(os.environ), context(os.environ.get("TRACEPARENT"))
+        if profile.telemetry.otlp:
+            environ["TRACEPARENT"] = trace.traceparent
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-"))
             if login:
@@ -205,6 +224,7 @@ def session(
             opened=opened,
             delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
             prometheus=asked,
+            trace=trace,
         )
         yield made if many else _alone(made, one)
 

@@ -215,7 +215,7 @@ def _done(
     """Do what was planned for one target; `again` plans anew, once the release is ours."""
     if plan.kept:
         doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-        return execute(plan, run.profile, run.project, doors, tell, began)
+        return run.told(execute(plan, run.profile, run.project, doors, tell, began))
     # The revision before this one may have had others, and its pods come back when this one fails.
     run.learn_released(ready.cluster)
     with run.lease(ready.cluster, "up", tell) as lease:
@@ -231,7 +231,8 @@ def _done(
             run.delivery,
             run.prometheus,
         )
-        return execute(again(ready), run.profile, run.project, doors, tell, began)
+        result = execute(again(ready), run.profile, run.project, doors, tell, began)
+    return run.told(result)
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:

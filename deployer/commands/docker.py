@@ -134,6 +134,16 @@ def cache_trouble(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"the cache could not be {how}: {why}" for how, why in found.items())
 
 
+def advice(lines: Sequence[str]) -> str | None:
+    """What to do about a build that failed, where its output tells."""
+    if any("exec format error" in line for line in lines):
+        return (
+            "the Dockerfile runs a program of another platform than the builder's: let that step run on the builder's, "
+            "FROM --platform=$BUILDPLATFORM, and compile for $TARGETOS and $TARGETARCH; or install QEMU for the builder"
+        )
+    return None
+
+
 _LINE = re.compile(r"#(\d+) (.*)")
 
 

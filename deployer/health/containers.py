@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.health import images
 from deployer.health.limits import Limits
-from deployer.health.objects import created, seconds
+from deployer.health.objects import created, seconds, status
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
 from deployer.health.verdict import Object
 
@@ -251,9 +251,19 @@ def _probe_text(text: str) -> str:
 
 
 def _ended_well(seen: Seen) -> bool:
-    """An init container that is done, or any that ended with 0 and need not run on."""
+    """An init container that is done, or any that ended with 0 and need not run on.
+
+    A native sidecar is ended when the work is done, and its exit code says nothing of it (KEP-753).
+    """
     ended = (seen.status.get("state") or {}).get("terminated") or {}
-    return bool(ended) and ended.get("exitCode") == 0
+    return bool(ended) and (ended.get("exitCode") == 0 or _work_is_over(seen))
+
+
+def _work_is_over(seen: Seen) -> bool:
+    """Of a native sidecar: the pod is one that ends, as a Job's, and no other container runs any more."""
+    states = [one.get("state") or {} for one in status(seen.pod).get("containerStatuses") or ()]
+    ends = seen.pod["spec"].get("restartPolicy", "Always") != "Always"
+    return ends and seen.spec.get("restartPolicy") == "Always" and all("terminated" in one for one in states)
 
 
 def _times(seen: Seen) -> str:

@@ -22,6 +22,16 @@ def earlier(workloads: Iterable[Workload], deployments: Sequence[Object], replic
     return _pods(workloads, deployments, replicasets, lambda deployment, one: _revision(deployment) != _revision(one))
 
 
+def apart(workloads: Iterable[Workload], stable: Iterable[Workload]) -> tuple[tuple[Workload, ...], ...]:
+    """What a revision of a canary runs of the new version alone, and what it runs of the stable one or for both.
+
+    `stable`: the workloads of the stable version's own revision; what is not among them came with the canary.
+    """
+    known = frozenset(stable)
+    found = tuple(workloads)
+    return tuple(one for one in found if one not in known), tuple(one for one in found if one in known)
+
+
 def _pods(
     workloads: Iterable[Workload],
     deployments: Sequence[Object],

@@ -10,9 +10,10 @@ from typing import Any
 
 from deployer.errors import PreflightError
 from deployer.model import Canary, Revision, Values
+from deployer.plan import metrics
 from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts
-from deployer.plan.steps import Clear, Hold, Portion, Routed, Step, Upgrade, Verify
+from deployer.plan.steps import Clear, Hold, Observe, Portion, Routed, Step, Upgrade, Verify
 from deployer.profile import Profile
 from deployer.values.compare import changes
 from deployer.values.merge import merge
@@ -45,16 +46,18 @@ def standing(values: Values) -> Canary | None:
 def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret: str | None) -> tuple[Step, ...]:
     """From the stable version to the new one; where a killed run has come some of the way, from there on.
 
+    Where there are metric guards, they watch each step for its pause: afterwards nothing is left to compare with.
     `given`: the values of the new version. `pull_secret`: the name that the release gets, None without a login.
     """
     portions = _portions(profile, base, facts.history)
     begin = _reached(portions, facts, given, pull_secret)
     pauses = [0.0, *(step.pause for step in profile.canary.steps), 0.0]
+    guards = metrics.guards(profile)
     made: list[Step] = []
     for portion, pause in list(zip(portions, pauses, strict=True))[begin:]:
         stage = "stable" if portion.promoted else f"canary {portion.weight}%"
         made += [Step(stage, Upgrade(given, facts.rendered, portion)), Step(stage, Verify()), Step(stage, Routed())]
-        made += [Step(stage, Hold(pause))] if pause else []
+        made += [Step(stage, Observe(guards, pause) if guards else Hold(pause))] if pause else []
     keep = portions[-1].keep
     made += [Step("release", Upgrade(given, facts.rendered, keep=keep)), Step("rollout", Verify())]
     return (*made, Step("rollout", Routed()), *clearing(facts.history))
@@ -101,6 +104,7 @@ def notes(profile: Profile, facts: Facts, base: Base, made: Sequence[Step]) -> I
     if portions and portions[0].step:
         left = facts.history[-1]
         yield f"revision {left.number} of a killed run is this very release, {left.canary}: it goes on from there"
+    yield from _unwatched(profile)
     record = base.revision.record
     if record and record.chart and record.chart != facts.chart:
         yield "the chart changed: what it changes of the stable pods reaches them at once, before any step"
@@ -151,6 +155,18 @@ def _backends(route: Mapping[str, Any]) -> int:
     spec = route.get("spec") or {}
     http = [len(rule.get("route") or ()) for rule in spec.get("http") or ()]
     return max([len(rule.get("backendRefs") or ()) for rule in spec.get("rules") or ()] + http, default=0)
+
+
+def _unwatched(profile: Profile) -> Iterator[str]:
+    """Guards that no step can fail by, so short are all the pauses."""
+    longest = max(step.pause for step in profile.canary.steps)
+    for guard in metrics.guards(profile):
+        least = (guard.fail_after - 1) * guard.interval
+        if longest < least:
+            yield (
+                f"no pause of the canary is long enough for metric {guard.name} to fail a step: that takes {least:g} s "
+                f"({guard.fail_after} looks, one every {guard.interval:g} s)"
+            )
 
 
 def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list[Portion]:

@@ -137,9 +137,13 @@ class Verify:
 
 @dataclass(frozen=True)
 class Observe:
-    """Watch metrics of the pods that are ready; a breach is a failed rollout."""
+    """Watch metrics of the pods that are ready, and the pods, for so many seconds; a breach is a failed rollout.
+
+    Of a canary's revision the pods of the new version are watched, beside those of the stable one.
+    """
 
     guards: tuple[Guard, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)

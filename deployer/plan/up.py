@@ -90,6 +90,6 @@ def _release(
             yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
     if watched := metrics.guards(profile):
         yield Step("rollout", Verify(healthy="observed"))
-        yield Step("metrics", Observe(watched))
+        yield Step("metrics", Observe(watched, profile.metrics.duration))
     else:
         yield Step("rollout", Verify())

@@ -497,14 +497,7 @@ class Metrics(_Section):
     @field_validator("url")
     @classmethod
     def _plain(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a URL is expected, such as https://prometheus.example.com")
-        if parts.password or parts.username:
-            raise ValueError("a login does not belong into the URL: name its variables, usernameVariable and so on")
-        return url
+        return plain_url(url) if url else None
 
     @model_validator(mode="after")
     def _once(self) -> "Metrics":
@@ -517,6 +510,35 @@ class Metrics(_Section):
         if self.bearer_token_variable and self.username_variable:
             raise ValueError("bearerTokenVariable and usernameVariable are two logins, and one is used")
         return self
+
+
+class Telemetry(_Section):
+    """Who is told of each run: what cannot be told is a warning."""
+
+    otlp: str | None = Field(None, description="collector that takes OTLP over HTTP: a trace and figures of each run")
+    headers: dict[str, Variable] = Field(
+        default_factory=dict, description="header for the collector: variable that holds its value"
+    )
+    pushgateway: str | None = Field(None, description="Prometheus' Pushgateway: figures of each run")
+    grafana: str | None = Field(None, description="Grafana: an annotation for each run that changed something")
+    grafana_token_variable: Variable | None = Field(None, description="variable that holds Grafana's token")
+    file: Path | None = Field(None, description="the annotations as lines of JSON, in a file of the project folder")
+    timeout: Duration = Field(3, description="longest time for all of it together, at the end of a run")
+
+    @field_validator("otlp", "pushgateway", "grafana")
+    @classmethod
+    def _plain(cls, url: str | None) -> str | None:
+        return plain_url(url) if url else None  # ${OTLP:} names nobody
+
+
+def plain_url(url: str) -> str:
+    """A URL of http or https. Raises ValueError where it is none, or holds a login."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL is expected, such as https://prometheus.example.com")
+    if parts.password or parts.username:
+        raise ValueError("a login does not belong into the URL: name the variables that hold it")
+    return url
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -602,6 +624,7 @@ class Profile(_Section):
     rollback: Rollback = Field(Rollback())
     guards: Guards = Field(Guards())
     metrics: Metrics = Field(Metrics())
+    telemetry: Telemetry = Field(Telemetry())
     lock: Lock = Field(Lock())
     tools: Tools = Field(Tools())
     secrets: dict[str, Variable] = Field(

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
-from xml.etree import ElementTree
 
 from deployer.errors import DeployError, ExitCode
 from deployer.health.verdict import Judgement, Verdict
@@ -127,6 +126,8 @@ def verified(found: Outcome, code: ExitCode, seconds: float, moment: float) -> S
 
 def text(made: Suite) -> str:
     """The file."""
+    from xml.etree import ElementTree  # only a run that is asked for the file pays for it
+
     root = ElementTree.Element("testsuites")
     failures, errors = (sum(one.bad is not None and one.bad.element == kind for one in made.cases) for kind in _KINDS)
     top = ElementTree.SubElement(

@@ -145,8 +145,8 @@ def deed(done: Deed, made: Plan) -> str:
             return "ask Argo CD to look, and wait until it has applied that commit"
         case Verify():
             return "watch the rollout until it is judged"
-        case Observe(guards):
-            return f"watch the metrics {', '.join(one.name for one in guards)}"
+        case Observe(guards, time):
+            return f"watch the metrics {', '.join(one.name for one in guards)} for {seconds(time)}"
         case Routed():
             return "wait until its routes are taken up"
         case Hold(time):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, Project
+from observed import QUICK, SCRAPED, metered, value
 from processes import CI, end, job, kill, until
 from requests_through import Traffic, ask, measured
 
@@ -243,6 +244,79 @@ def test_the_old_version_again_over_one_that_a_killed_run_left(canary: Project, 
     killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
     done = canary.deploy(*GOOD, environ=CI)
     assert done.code == 0, done
+    taken_back(canary)
+
+
+@pytest.fixture
+def watched(canary: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with a service that counts its requests, and guards that compare the two versions."""
+    canary.profile(
+        "dev",
+        image={"repository": metered(tmp_path_factory.getbasetemp().parent)},
+        canary={"steps": [{"weight": 30, "pause": "20s"}, {"weight": 60, "pause": "20s"}]},
+        metrics={"url": os.environ["LAB_PROMETHEUS"], **QUICK, "duration": "2s"},
+        values={"podAnnotations": SCRAPED},
+    )
+    return canary
+
+
+def counted(project: Project) -> None:
+    """Await that Prometheus knows the stable version well enough to compare with it."""
+    query = f'sum(increase(http_requests_total{{namespace="{project.namespace}",route="/"}}[8s]))'
+    until(lambda: (value(query) or 0) > 100, "traffic that Prometheus knows of", 120)
+
+
+METERED = ("up", "--env", "dev", "--tag", "v1", "--set", "env.VERSION=v2", "--output", "json")
+
+
+def test_errors_of_a_part_of_the_requests_are_stopped_at_their_step(watched: Project) -> None:
+    released(watched)
+    with Traffic(host(watched)) as traffic:
+        counted(watched)
+        done = watched.deploy(*METERED, "--set", "env.FAIL_PERCENT=10", environ=CI)
+    assert done.code == 5, done
+    assert "canary 30% FAILED" in done.err
+    assert "canary 60%" not in done.err
+    found = done.json
+    assert "deployment/web-canary: errorRatio is 0." in found["message"]
+    assert found["release"]["restored"] == 1
+    reading = next(one for one in found["metrics"] if one["name"] == "errorRatio")
+    assert (reading["state"], reading["previous"]) == ("breached", 0)
+    assert 'pod=~"web-canary-' in reading["query"]
+    (cause,) = found["diagnosis"]["causes"]
+    assert cause["rule"] == "metric"
+    assert cause["pods"]
+    assert all(pod.startswith("web-canary-") for pod in cause["pods"])
+    assert "deadlock detected" in done.err, "the log of the canary"
+    assert {said for _, said in traffic.answers} >= {"v1", "v2"}
+    taken_back(watched)
+    assert [one["verdict"] for one in history(watched)] == ["healthy", "canary", "failed", "healthy"]
+
+
+def test_a_good_version_passes_the_metrics_of_each_step(watched: Project) -> None:
+    released(watched)
+    with Traffic(host(watched)):
+        counted(watched)
+        done = watched.deploy(*METERED, environ=CI)
+    assert done.code == 0, done
+    assert "canary 60% done" in done.err
+    reading = next(one for one in done.json["metrics"] if one["name"] == "errorRatio")
+    assert (reading["state"], reading["previous"]) == ("passed", 0)
+    assert not [one for one in done.json["warnings"] if "metric" in one]
+    assert set(ask(host(watched), 200)) == {"v2"}
+
+
+def test_a_canary_that_falls_ill_is_found_while_its_metrics_are_watched(canary: Project) -> None:
+    """Guards that have no data say nothing; the pods are watched beside them, and the pause is not awaited."""
+    released(canary)
+    hold(canary, 2)
+    probe = {"periodSeconds": 1, "failureThreshold": 1}
+    canary.profile("dev", metrics={"url": os.environ["LAB_PROMETHEUS"], **QUICK}, values={"livenessProbe": probe})
+    began = time.monotonic()
+    done = canary.deploy(*NEXT, "--set", "env.SICK_AFTER=20s", environ=CI)
+    assert done.code == 5, done
+    assert "canary 25% FAILED" in done.err
+    assert time.monotonic() - began < 250
     taken_back(canary)
 
 

@@ -218,7 +218,14 @@ def daemons(*pods: Any, extra: Iterable[Any] = (), **more: Any) -> Objects:
 
 def jobs(*pods: Any, **more: Any) -> Objects:
     item = job(**more)
-    return [item, *(pod(item, f"migrate-{n}", one, phase=phase) for n, (one, phase) in enumerate(pods))]
+    containers = [(one if isinstance(one, list) else [one], phase) for one, phase in pods]
+    return [item, *(pod(item, f"migrate-{n}", *some, phase=phase) for n, (some, phase) in enumerate(containers))]
+
+
+def with_sidecar(native: Any, work: Any, phase: str = "Running", **more: Any) -> Objects:
+    """A Job whose one pod has a native sidecar."""
+    item = job(**more)
+    return [item, pod(item, "migrate-0", work, init=[native], phase=phase, restartPolicy="Never")]
 
 
 def crash(exits: int, **more: Any) -> Any:
@@ -234,6 +241,20 @@ NO_VOLUMES = "no persistent volumes available for this claim and no storage clas
 UNREADY = container(ready=False)
 CREATING = container(waiting("ContainerCreating"))
 PLAIN = {"readinessProbe": None}
+DONE = container(ended(0, "Completed"), name="migrate", ready=True, **PLAIN)
+
+
+def sidecar(state: Any = None, **more: Any) -> Any:
+    """A native sidecar: an init container that runs on."""
+    return container(state, name="proxy", restartPolicy="Always", **more)
+
+
+def beside(one: Any, **more: Any) -> Objects:
+    """A pod with a container that is an init container by its place, and the good container after it."""
+    template = {"spec": {"containers": [container()["spec"]], "initContainers": [one["spec"]]}}
+    return rollout({"init": [one], **more}, template=template)
+
+
 TWO_OF_TEN = [pulling(ABSENT, "ErrImagePull")] + [container() for _ in range(9)]
 
 CASES = [
@@ -523,6 +544,78 @@ CASES = [
         rollout({"init": [crash(3, name="proxy", restartPolicy="Always")]}),
         fails("crash", 0),
         message="container proxy",
+    ),
+    Case("27 sidecar is ready", beside(sidecar()), [(3, H, None)]),
+    Case(
+        "27 sidecar without readiness probe has to run for a while",
+        beside(sidecar(**PLAIN)),
+        [(3, P, None), (11.9, P, None), (12, H, None)],
+    ),
+    Case(
+        "27 sidecar that began anew has to run for a while again",
+        beside(sidecar(running(20), restarts=1, last=ended(), **PLAIN)),
+        [(21, P, None), (29.9, P, ANY), (30, H, None)],
+    ),
+    Case("27 an init container that is done is no sidecar", beside(DONE), [(3, H, None)]),
+    Case(
+        "27 sidecar is not ready",
+        beside(sidecar(ready=False), phase="Running", conditions=[condition("Ready", "False", t=2)]),
+        [(3, P, None), (31, P, ANY), (62, F, "never_ready")],
+        message="container proxy: runs, but is not ready",
+    ),
+    Case(
+        "27 sidecar crashes beside a container that is well",
+        beside(
+            sidecar(waiting("CrashLoopBackOff", "back-off"), restarts=2, last=ended(2)),
+            phase="Running",
+            conditions=[condition("Ready", "False", t=2)],
+        ),
+        fails("crash", 0),
+        message="container proxy: exit 2",
+    ),
+    Case(
+        "27 sidecar crashes before the others begin",
+        rollout(
+            {"of": container(waiting("PodInitializing")), "init": [crash(3, name="proxy", restartPolicy="Always")]}
+        ),
+        fails("crash", 0),
+        message="container proxy",
+    ),
+    Case(
+        "27 sidecar ends with 0 again and again",
+        beside(
+            sidecar(waiting("CrashLoopBackOff", "back-off"), restarts=2, last=ended(0, "Completed")),
+            phase="Running",
+            conditions=[condition("Ready", "False", t=2)],
+        ),
+        fails("crash", 0),
+        message="container proxy: exit 0 (Completed)",
+    ),
+    Case(
+        "27 sidecar's image is absent",
+        rollout({"of": container(waiting("PodInitializing")), "init": [sidecar(waiting("ErrImagePull", ABSENT))]}),
+        fails("image_not_found", 3),
+        message="container proxy",
+    ),
+    Case(
+        "27 the step after a sidecar crashes",
+        rollout(
+            {
+                "of": container(waiting("PodInitializing")),
+                "init": [sidecar(), crash(3, name="migrate", **PLAIN)],
+            }
+        ),
+        fails("crash", 0),
+        message="init container migrate",
+    ),
+    Case(
+        "27 classic sidecar is not ready",
+        rollout([container(), container(name="proxy", ready=False)]),
+        [(3, P, None), (31, P, ANY), (62, F, "never_ready")],
+        message="container proxy: runs, but is not ready",
+    ),
+    Case(
+        "27 classic sidecar crashes", rollout([container(), crash(3, name="proxy")]), fails("crash", 0), message="proxy"
     ),
     Case("28 evicted", evicted(3), [(3, H, None)]),
     Case("28 evicted again and again", evicted(4), [(3, H, None)], warning="4 pods were evicted"),
@@ -821,6 +914,40 @@ CASES = [
         "43 complete", jobs(conditions=[condition("Complete", "True")], succeeded=1), [(3, H, None)], "Job", "migrate"
     ),
     Case("43 running", jobs((container(), None), active=1), [(3, P, None)], "Job", "migrate"),
+    Case(
+        "43 sidecar is ended after the work",
+        with_sidecar(sidecar(ended(143)), container(ended(0, "Completed"), ready=False, **PLAIN), active=1),
+        [(3, P, None), (60, P, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 sidecar was ended after the work",
+        with_sidecar(
+            sidecar(ended(137)),
+            container(ended(0, "Completed"), ready=False, **PLAIN),
+            phase="Succeeded",
+            conditions=[condition("Complete", "True")],
+            succeeded=1,
+        ),
+        [(3, H, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 sidecar keeps the work from beginning",
+        with_sidecar(crash(3, name="proxy", restartPolicy="Always"), container(waiting("PodInitializing")), active=1),
+        never("crash"),
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "43 classic sidecar runs on after the work: the job is not done",
+        jobs(([container(ended(0, "Completed"), ready=False, **PLAIN), container(name="proxy")], "Running"), active=1),
+        [(3, P, None), (500, P, None)],
+        "Job",
+        "migrate",
+    ),
     Case(
         "43 failed",
         jobs((container(ended(3)), "Failed"), conditions=[condition("Failed", "True", "BackoffLimitExceeded", "x")]),

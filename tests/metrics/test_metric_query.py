@@ -64,3 +64,34 @@ def test_pods_of_a_revision() -> None:
     assert re.fullmatch(new, "web-b2-x7f2k")
     assert not re.fullmatch(new, "web-api-b2-x7f2k")
     assert pods.present((), deployments, sets) == pods.NOBODY
+
+
+WEB, CANARY, REDIS = (
+    Workload("Deployment", "web"),
+    Workload("Deployment", "web-canary"),
+    Workload("StatefulSet", "redis"),
+)
+
+
+@pytest.mark.parametrize(
+    ("stable", "new", "rest"),
+    [
+        pytest.param((WEB, REDIS), (CANARY,), (WEB, REDIS), id="the canary's own name"),
+        pytest.param((WEB,), (CANARY, REDIS), (WEB,), id="what the new version brings with it"),
+        pytest.param((WEB, REDIS, Workload("Job", "once")), (CANARY,), (WEB, REDIS), id="what is gone"),
+        pytest.param((Workload("StatefulSet", "web"),), (WEB, CANARY, REDIS), (), id="another kind is another"),
+    ],
+)
+def test_a_canary_apart_from_the_stable_version(
+    stable: tuple[Workload, ...], new: tuple[Workload, ...], rest: tuple[Workload, ...]
+) -> None:
+    assert pods.apart((WEB, CANARY, REDIS), stable) == (new, rest)
+
+
+def test_the_pods_of_a_canary_and_of_the_stable_version() -> None:
+    new, stable = pods.apart((WEB, CANARY), (WEB,))
+    deployments = [deployment("web", 3), deployment("web-canary", 1)]
+    sets = [replicaset("web", "a1", 2), replicaset("web", "b2", 3), replicaset("web-canary", "c3", 1)]
+    assert pods.present(new, deployments, sets) == "web-canary-c3-[a-z0-9]+"
+    assert pods.present(stable, deployments, sets) == "web-b2-[a-z0-9]+"
+    assert not re.fullmatch("web-b2-[a-z0-9]+", "web-canary-c3-x7f2k")

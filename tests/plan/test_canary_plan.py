@@ -13,7 +13,7 @@ from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts, Released
 from deployer.plan.rollback import good, last_good
 from deployer.plan.rollback import rollback as plan_rollback
-from deployer.plan.steps import Abandon, Clear, Hold, Plan, Portion, Rollback, Routed, Step, Upgrade, Verify
+from deployer.plan.steps import Abandon, Clear, Hold, Observe, Plan, Portion, Rollback, Routed, Step, Upgrade, Verify
 from deployer.plan.up import up
 from deployer.profile import Profile
 
@@ -87,6 +87,38 @@ def test_steps() -> None:
     ]
     assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
     assert "canary beside revision 4: 5 %, 50 % of the requests, then all" in plan.notes
+
+
+WATCHED = {"url": "http://prometheus", "interval": "10s", "failAfter": 3, "guards": ["errorRatio"]}
+
+
+@pytest.mark.parametrize(
+    ("pauses", "watched", "unwatched"),
+    [
+        pytest.param(("30s", 0), [("canary 5%", 30)], False, id="a step without a pause is not watched"),
+        pytest.param((0, 0), [], True, id="no pause, no guard"),
+        pytest.param(("19s", "20s"), [("canary 5%", 19), ("canary 50%", 20)], False, id="one step is long enough"),
+        pytest.param(("19s", "19s"), [("canary 5%", 19), ("canary 50%", 19)], True, id="none is"),
+    ],
+)
+def test_metric_guards_watch_each_step_for_its_pause(
+    pauses: tuple[Any, ...], watched: list[tuple[str, float]], unwatched: bool
+) -> None:
+    steps = [{"weight": weight, "pause": pause} for weight, pause in zip((5, 50), pauses, strict=True)]
+    plan = planned(facts(), made=profile(canary={"steps": steps}, metrics=WATCHED))
+    found = [(one.stage, one.deed) for one in plan.steps if isinstance(one.deed, Observe)]
+    assert [(stage, deed.seconds) for stage, deed in found] == watched
+    assert all([one.name for one in deed.guards] == ["errorRatio"] for _, deed in found)
+    assert not any(isinstance(one.deed, Hold) for one in plan.steps)
+    assert (
+        any("no pause of the canary is long enough for metric errorRatio" in note for note in plan.notes) is unwatched
+    )
+
+
+def test_without_a_canary_the_metrics_are_watched_after_the_rollout() -> None:
+    plan = planned(replace(facts(), base=None), made=profile(metrics={**WATCHED, "duration": "5m"}))
+    assert outline(plan.steps) == ["release: Upgrade", "rollout: Verify", "metrics: Observe"]
+    assert [one.deed.seconds for one in plan.steps if isinstance(one.deed, Observe)] == [300]
 
 
 def test_until_the_end_the_stable_version_is_what_it_was() -> None:

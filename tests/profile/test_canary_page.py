@@ -37,12 +37,12 @@ def prod(folder: Path, text: str) -> Path:
 
 
 def test_both_routes_are_shown() -> None:
-    assert set(PROFILES) == {"httproute", "istio"}
+    assert set(PROFILES) == {"httproute", "istio", "metrics"}
 
 
-@pytest.mark.parametrize("route", PROFILES)
-def test_a_profile_of_the_page_is_one(folder: Path, route: str) -> None:
-    prod(folder, PROFILES[route])
+@pytest.mark.parametrize(("name", "route"), [("httproute", "httproute"), ("istio", "istio"), ("metrics", "httproute")])
+def test_a_profile_of_the_page_is_one(folder: Path, name: str, route: str) -> None:
+    prod(folder, PROFILES[name])
     found = load(folder, "prod", VARIABLES)
     assert (found.strategy, found.canary.route) == ("canary", route)
     assert [step.weight for step in found.canary.steps] == sorted(step.weight for step in found.canary.steps)
