@@ -31,7 +31,7 @@ account, the routes, the redis) stays the stable version's.
 {{- if $root.Values.canary.enabled -}}
 {{- $values := dict -}}
 {{- range $name, $value := $root.Values }}{{ $_ := set $values $name $value }}{{ end -}}
-{{- $shared := list "canary" "nameOverride" "fullnameOverride" "serviceAccount" "service" "ingress" "httpRoute" "istio" "redis" "test" -}}
+{{- $shared := splitList " " "canary nameOverride fullnameOverride serviceAccount service ingress httpRoute istio redis test" -}}
 {{- range $name, $value := $root.Values.canary.values -}}
 {{- if not (has $name $shared) }}{{ $_ := set $values $name $value }}{{ end -}}
 {{- end -}}

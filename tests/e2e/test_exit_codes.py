@@ -98,6 +98,14 @@ def kept(project: Project) -> Deployed:
     return project.deploy("init", "--ci", "github", *JSON)
 
 
+def partial(project: Project) -> Deployed:
+    return _fleet(project, budget=1)
+
+
+def stopped(project: Project) -> Deployed:
+    return _fleet(project, budget=0)
+
+
 def refused(project: Project) -> Deployed:
     return _pushed(project, Answer(403, '{"errors": [{"code": "DENIED", "message": "this account only reads"}]}'))
 
@@ -132,6 +140,8 @@ CASES: dict[int, Callable[[Project], Deployed]] = {
     10: locked,
     11: changes,
     12: kept,
+    13: partial,
+    14: stopped,
     15: refused,
     16: unavailable,
     17: full,
@@ -149,6 +159,13 @@ def test_a_command_ends_with_its_code(fault: Project, code: int) -> None:
     done = CASES[code](fault)
     assert done.code == code, done
     assert (done.json["outcome"], done.json["exitCode"]) == (ROWS[code], code), done
+
+
+def _fleet(project: Project, budget: int) -> Deployed:
+    """Two targets, of which one leads to a namespace that is not there."""
+    targets = [{"name": "good", "namespace": project.namespace}, {"name": "lost", "namespace": "not-there"}]
+    project.profile("dev", targets=targets, fleet={"failureBudget": budget, "retries": 0})
+    return project.deploy(*UP)
 
 
 def _pushed(project: Project, answer: Answer) -> Deployed:
