@@ -12,12 +12,12 @@ from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
-from deployer.delivery import Delivery, Kept
+from deployer.delivery import Delivery
 from deployer.errors import DeployError, Interrupted, PreflightError
 from deployer.guard.change import change
 from deployer.metrics.pods import NOBODY
 from deployer.metrics.query import Side, filled
-from deployer.model import Image, Job, Revision, Target, Values
+from deployer.model import Image, Job, Kept, Revision, Target, Values
 from deployer.plan import build, canary, metrics, repair, unchanged
 from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts, Released, Source

@@ -6,15 +6,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from deployer import beside, leftover, metricguard, pullsecret, record, refusal, release, rollout, routing, storage
 from deployer.cluster import Cluster, ClusterError, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
-from deployer.configrepo import Change
 from deployer.credentials import Login
-from deployer.delivery import ByArgoCD, Delivery
+from deployer.delivery import Delivery
 from deployer.errors import (
     BuildError,
     DeadlineError,
@@ -64,6 +63,10 @@ from deployer.registry import Registry, RegistryError
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
 from deployer.stop import Stop
 from deployer.values.document import objects
+
+if TYPE_CHECKING:
+    from deployer.argocd import ByArgoCD
+    from deployer.configrepo import Change
 
 GLANCE = 15.0
 """Seconds for a look at the pods of a rollout that has failed by its metrics: they are only shown."""
@@ -128,10 +131,10 @@ class _Run:
         return self.doors.cluster
 
     @property
-    def pulled(self) -> ByArgoCD:
+    def pulled(self) -> "ByArgoCD":
         """For a deed in the configuration repository, or with Argo CD."""
-        assert isinstance(self.doors.delivery, ByArgoCD)
-        return self.doors.delivery
+        assert self.profile.delivery == "argocd"
+        return cast("ByArgoCD", self.doors.delivery)
 
 
 def execute(
@@ -451,7 +454,7 @@ def _revert(run: _Run, revision: int, commit: str) -> str:
     return f"{note} is what revision {revision} was"
 
 
-def _committed(run: _Run, change: Change | None) -> str:
+def _committed(run: _Run, change: "Change | None") -> str:
     """Go on with a commit; where there was nothing to commit, with the newest one: it is judged anew."""
     run.changed |= change is not None
     found = change or run.pulled.repository.history()[-1]
@@ -770,7 +773,7 @@ def _left(run: _Run) -> str:
             if run.since
             else "nothing was removed"
         )
-    if run.since and isinstance(run.doors.delivery, ByArgoCD):
+    if run.since and run.profile.delivery == "argocd":
         return f"maybe the commit was pushed: `deploy status --env {run.plan.environment}` tells"
     if run.since:
         return "helm was stopped, so its newest revision may be marked failed; `deploy up` again mends that"

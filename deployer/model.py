@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from deployer.health.verdict import Workload
 
@@ -135,3 +135,14 @@ class Revision:
         return (
             int(words[2]) if words[:2] == ["Rollback", "to"] and len(words) > 2 and words[2].isdigit() else self.number
         )
+
+
+class Kept(Protocol):
+    """One revision as it is kept, by helm or in the configuration repository."""
+
+    @property
+    def revision(self) -> Revision: ...  # noqa: D102
+    @property
+    def manifest(self) -> str: ...  # noqa: D102  # the objects, without hooks
+    @property
+    def values(self) -> Values: ...  # noqa: D102  # what was given, without the chart's own

@@ -13,9 +13,9 @@ from deployer.cli import asking, fleet, options
 from deployer.cli.consent import Consent, consent
 from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, session, show, show_plan, teller
-from deployer.delivery import Kept
 from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
+from deployer.model import Kept
 from deployer.plan import fleet as fleets
 from deployer.plan.difference import Content, Difference, differences
 from deployer.plan.rollback import rollback as plan_rollback
