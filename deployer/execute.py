@@ -156,8 +156,7 @@ def execute(
     for note in plan.notes:
         tell(Notice(note))
     for name, reason in plan.record.overrides.items():
-        run.warnings.append(f"guard {name} was passed over: {reason}")
-        tell(Notice(run.warnings[-1], Severity.WARNING))
+        _warn(run, f"guard {name} was passed over: {reason}")
     error: DeployError | None = None
     restored: int | None = None
     try:
@@ -337,8 +336,7 @@ def _abandon(run: _Run, left: Abandon) -> str:
         storage.fail(run.cluster, where, name, left.revision, f"Interrupted: a killed run left it {left.status}")
     run.changed = True
     became = "removed, so that helm installs again" if left.removed else "marked failed"
-    run.warnings.append(f"a killed run left revision {left.revision} {left.status}: {became}")
-    run.tell(Notice(run.warnings[-1], Severity.WARNING))
+    _warn(run, f"a killed run left revision {left.revision} {left.status}: {became}")
     return f"revision {left.revision} {'removed' if left.removed else 'marked failed'}"
 
 
@@ -493,8 +491,7 @@ def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
     if seen.state == "waiting" and pulled.gone(run.commit):
         seen = Seen("lost", "the branch was rewritten, and does not have it any more")
     for note in seen.notes:
-        run.warnings.append(note)
-        run.tell(Notice(note, Severity.WARNING))
+        _warn(run, note)
     if seen.state == "synced":
         return f"{door.name} is synced to {run.commit[:12]}"
     raise _unsynced(run, door.name, seen)
@@ -625,8 +622,7 @@ def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
     if watched.verdict is Verdict.INDETERMINATE:
         if run.profile.metrics.unreachable == "indeterminate":
             return _judged(run, replace(outcome, verdict=Verdict.INDETERMINATE, headline=watched.headline))
-        run.warnings.append(watched.headline)
-        run.tell(Notice(watched.headline, Severity.WARNING))
+        _warn(run, watched.headline)
     _judged(run, outcome)
     return watched.headline
 
@@ -717,8 +713,7 @@ def _recover(run: _Run) -> int | None:
         _steps(run, plan.recovery)
         return good
     except DeployError as error:
-        run.warnings.append(f"revision {good} could not be put back: {error.message}")
-        run.tell(Notice(run.warnings[-1], Severity.WARNING))
+        _warn(run, f"revision {good} could not be put back: {error.message}")
         return None
     finally:
         run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed

@@ -18,9 +18,9 @@ from deployer.cli import asking, options
 from deployer.cli.consent import consent
 from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
-from deployer.cli.up import plan_of
+from deployer.cli.up import doors_of, plan_of
 from deployer.errors import DeployError, PreflightError, UsageError
-from deployer.execute import Doors, execute
+from deployer.execute import execute
 from deployer.model import Command, Image, Values
 from deployer.plan import promotion
 from deployer.plan import values as release_values
@@ -87,8 +87,7 @@ def promote(
                 asking.confirm(run, f"promote it to {to}?", yes)
         with teller(run.mask, output, verbose=verbose) as screen:
             if plan.kept:
-                doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                result = execute(plan, run.profile, run.project, doors_of(run, ready), screen.tell)
                 return show(run.told(result), run.mask, output, reports)
             # The revision before this one may have had others, and its pods come back when this one fails.
             run.learn_released(ready.cluster)
@@ -98,18 +97,7 @@ def promote(
                 with _naming(to):
                     ready = run.checks.anew(ready, given, force=force)
                     plan = replace(_plan(origin, run, ready, given, standing, image), notes=()).passing(passed)
-                doors = Doors(
-                    run.programs,
-                    ready.cluster,
-                    ready.registry,
-                    ready.helm,
-                    lease,
-                    run.login,
-                    run.mask,
-                    run.delivery,
-                    run.prometheus,
-                )
-                result = execute(plan, run.profile, run.project, doors, screen.tell)
+                result = execute(plan, run.profile, run.project, doors_of(run, ready, lease), screen.tell)
         return show(run.told(result), run.mask, output, reports)
 
 

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer import bundle as bundles
-from deployer.bundle import Opened
 from deployer.checks import Ready
 from deployer.cli import files, fleet, options
 from deployer.cli.consent import Consent, consent
@@ -18,6 +16,7 @@ from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
 from deployer.execute import Doors, execute
+from deployer.lock import Lease
 from deployer.model import Image, Values
 from deployer.plan import build as builds
 from deployer.plan import fleet as fleets
@@ -32,6 +31,9 @@ from deployer.profile.schema import FleetTarget
 from deployer.registry import Registry
 from deployer.result import Event, Notice, Result
 from deployer.values.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from deployer.bundle import Opened
 
 
 def up(
@@ -73,7 +75,7 @@ def up(
         if bundle_file and (tag or plan_file or image_file):
             other = "--tag" if tag else "--plan" if plan_file else "--image"
             raise UsageError(f"--bundle says what is deployed, so {other} has nothing to say")
-        packed = stack.enter_context(bundles.opened(bundle_file, env, bundle_digest)) if bundle_file else None
+        packed = stack.enter_context(_unpacked(bundle_file, env, bundle_digest)) if bundle_file else None
         if packed and env_file is None and (project / ".env").exists():
             env_file = project / ".env"
         folder = packed.project if packed else project
@@ -127,7 +129,7 @@ class Wanted:
     assignments: Sequence[str]
     tag: str | None
     built: Built | None  # the image of --image
-    packed: Opened | None  # the bundle of --bundle
+    packed: "Opened | None"  # the bundle of --bundle
     force: bool
     dry_run: bool
     verbose: bool
@@ -187,17 +189,25 @@ def up_many(
     return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
 
 
-def _facts(run: Session, packed: Opened) -> Facts:
+def _unpacked(file: Path, env: str, digest: str | None) -> "AbstractContextManager[Opened]":
+    from deployer import bundle  # only who has one pays for reading archives
+
+    return bundle.opened(file, env, digest)
+
+
+def _facts(run: Session, packed: "Opened") -> Facts:
     """What a bundle says of its image, as this environment's registry has it or gets it."""
     image = packed.made.image(run.profile.registry.url, run.profile.image.repository)
     return Facts(image, history=(), source=packed.made.source, job=run.job)
 
 
-def _supply(run: Session, image: Image, packed: Opened, tell: Callable[[Event], None]) -> None:
+def _supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event], None]) -> None:
     """Bring the image of a bundle into the environment's own registry."""
+    from deployer import bundle
+
     registry = Registry(run.profile.registry.url, run.login)
     registry.check()
-    sent = bundles.supply(registry, image, packed)
+    sent = bundle.supply(registry, image, packed)
     tell(Notice(f"{image.reference} {'is sent' if sent else 'is there already'}"))
 
 
@@ -214,25 +224,28 @@ def _done(
 ) -> Result:
     """Do what was planned for one target; `again` plans anew, once the release is ours."""
     if plan.kept:
-        doors = Doors(run.programs, ready.cluster, ready.registry, login=run.login)
-        return run.told(execute(plan, run.profile, run.project, doors, tell, began))
+        return run.told(execute(plan, run.profile, run.project, doors_of(run, ready), tell, began))
     # The revision before this one may have had others, and its pods come back when this one fails.
     run.learn_released(ready.cluster)
     with run.lease(ready.cluster, "up", tell) as lease:
         ready = run.checks.anew(ready, given, force=force)
-        doors = Doors(
-            run.programs,
-            ready.cluster,
-            ready.registry,
-            ready.helm,
-            lease,
-            run.login,
-            run.mask,
-            run.delivery,
-            run.prometheus,
-        )
-        result = execute(again(ready), run.profile, run.project, doors, tell, began)
+        result = execute(again(ready), run.profile, run.project, doors_of(run, ready, lease), tell, began)
     return run.told(result)
+
+
+def doors_of(run: Session, ready: Ready, lease: Lease | None = None) -> Doors:
+    """The outside worlds of a release; `lease`: None where nothing is released."""
+    return Doors(
+        run.programs,
+        ready.cluster,
+        ready.registry,
+        ready.helm,
+        lease,
+        run.login,
+        run.mask,
+        run.delivery,
+        run.prometheus,
+    )
 
 
 def plan_of(run: Session, ready: Ready, given: Values) -> Plan:
