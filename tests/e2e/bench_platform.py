@@ -16,4 +16,4 @@ PLATFORM = (
 )
 
 if __name__ == "__main__":
-    sys.exit(count([str(one) for one in PLATFORM], "checks", jobs="1"))
+    sys.exit(count([str(one) for one in PLATFORM], "checks"))
