@@ -9,16 +9,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from deployer import notes
 from deployer.cli import files, streams
 from deployer.errors import DeployError, ExitCode, UsageError
-from deployer.fleet import Rolled
 from deployer.mask import Mask
-from deployer.report import annotations, fleet, junit, outputs, summary
-from deployer.report.junit import Suite
+from deployer.report import annotations, outputs, summary
 from deployer.result import Result
 from deployer.rollout import Outcome
+
+if TYPE_CHECKING:
+    from deployer.fleet import Rolled
+    from deployer.report.junit import Suite
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,16 @@ def ended(result: Result, mask: Mask, wanted: Reports) -> None:
     """A run that did something, or tried to."""
     told = "\n".join(summary.lines(result))
     _facts(outputs.facts(result), mask, wanted)
-    _junit(lambda: junit.suite(result, time.time()), mask, wanted)
+    _junit(lambda report: report.suite(result, time.time()), mask, wanted)
     _told(result.plan.environment, told, mask, wanted, result.exit_code)
 
 
-def many(found: Rolled, mask: Mask, wanted: Reports) -> None:
+def many(found: "Rolled", mask: Mask, wanted: Reports) -> None:
     """A run on many targets."""
+    from deployer.report import fleet
+
     _facts(outputs.many(found.code, found.image), mask, wanted)
-    _junit(lambda: junit.many(found, time.time()), mask, wanted)
+    _junit(lambda report: report.many(found, time.time()), mask, wanted)
     _told(found.fleet.environment, "\n".join(fleet.summary(found)), mask, wanted, found.code)
 
 
@@ -62,7 +67,7 @@ def refused(verb: str, environment: str | None, problem: DeployError, wanted: Re
     told = "\n".join(summary.refused(verb, environment, problem))
     code = ExitCode(problem.exit_code)
     _facts(outputs.refused(code), Mask(), wanted)
-    _junit(lambda: junit.refused(verb, environment, problem, time.time()), Mask(), wanted)
+    _junit(lambda report: report.refused(verb, environment, problem, time.time()), Mask(), wanted)
     _told(environment, told, Mask(), wanted, code)
 
 
@@ -73,7 +78,7 @@ def planned(environment: str, told: str, mask: Mask, wanted: Reports) -> None:
 
 def verified(found: Outcome, code: ExitCode, seconds: float, mask: Mask, wanted: Reports) -> None:
     """A rollout that was judged, whoever began it."""
-    _junit(lambda: junit.verified(found, code, seconds, time.time()), mask, wanted)
+    _junit(lambda report: report.verified(found, code, seconds, time.time()), mask, wanted)
 
 
 def _told(environment: str | None, told: str, mask: Mask, wanted: Reports, code: ExitCode) -> None:
@@ -100,10 +105,12 @@ def _facts(facts: Mapping[str, str], mask: Mask, wanted: Reports) -> None:
         _write("--dotenv", wanted.dotenv, streams.masked(mask(text)))
 
 
-def _junit(suite: Callable[[], Suite], mask: Mask, wanted: Reports) -> None:
+def _junit(suite: "Callable[[Any], Suite]", mask: Mask, wanted: Reports) -> None:
     """Masked before it is XML: in there a secret may be written in another way."""
     if wanted.junit:
-        _write("--junit", wanted.junit, junit.text(streams.through(mask.through(suite()))))
+        from deployer.report import junit  # only who asks for the file pays for it
+
+        _write("--junit", wanted.junit, junit.text(streams.through(mask.through(suite(junit)))))
 
 
 def _write(option: str, file: Path, text: str) -> None:

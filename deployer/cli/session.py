@@ -26,7 +26,6 @@ from deployer.errors import DeployError, ExitCode, Interrupted, PreflightError, 
 from deployer.lock import Claim, Lease
 from deployer.mask import Mask
 from deployer.model import Command, Job, Target, Values
-from deployer.plan import fleet as fleets
 from deployer.plan import values
 from deployer.plan.steps import Plan
 from deployer.process import Programs
@@ -80,6 +79,8 @@ class Session:
 
     def at(self, one: FleetTarget) -> "Session":
         """The same for one of the environment's targets."""
+        from deployer.plan import fleet as fleets  # only an environment of many targets pays for it
+
         profile = fleets.at(self.profile, one)
         own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
         return replace(
@@ -239,6 +240,8 @@ def _alone(made: Session, one: str | None) -> Session:
         )
     if one is None:
         return made
+    from deployer.plan import fleet as fleets
+
     return made.at(fleets.chosen(made.profile, environment, [one], [])[0])
 
 

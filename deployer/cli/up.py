@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployer.checks import Ready
-from deployer.cli import files, fleet, options
-from deployer.cli.consent import Consent, consent
+from deployer.cli import files, options
+from deployer.cli.consent import consent
 from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
 from deployer.errors import UsageError
@@ -19,7 +19,6 @@ from deployer.execute import Doors, execute
 from deployer.lock import Lease
 from deployer.model import Image, Values
 from deployer.plan import build as builds
-from deployer.plan import fleet as fleets
 from deployer.plan import saved as plans
 from deployer.plan.build import Built
 from deployer.plan.facts import Facts
@@ -83,7 +82,11 @@ def up(
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
-        chosen = fleets.chosen(run.profile, env, targets or [], select or [])
+        chosen: Sequence[FleetTarget] = ()
+        if run.profile.targets or targets or select:
+            from deployer.cli import upfleet  # one target alone need not pay for waves and their report
+
+            chosen = upfleet.chosen(run, targets or [], select or [])
         if chosen and plan_file:
             raise UsageError(f"environment `{env}` has many targets, and --plan is for one")
         saved = _read(plan_file, env) if plan_file else None
@@ -91,12 +94,12 @@ def up(
         tag = tag or (saved.tag if saved else None)
         given = run.values(assignments or [])
         if chosen:
-            wanted = Wanted(
+            wanted = upfleet.Wanted(
                 assignments or [], tag, built, packed, force=force, dry_run=dry_run, verbose=verbose, yes=yes
             )
-            return up_many(run, chosen, wanted, consented, output, reports)
+            return upfleet.up(run, chosen, wanted, consented, output, reports)
         if packed:
-            ready = run.checks.for_target(given, _facts(run, packed), force=force)
+            ready = run.checks.for_target(given, facts_of(run, packed), force=force)
         elif built:
             ready = run.checks.for_image(given, built.named, force=force)
         else:
@@ -111,82 +114,15 @@ def up(
             consented.confirm("up", passed)
         with teller(run.mask, output, verbose=verbose) as screen:
             if packed and not plan.kept:
-                _supply(run, ready.facts.image, packed, screen.tell)
+                supply(run, ready.facts.image, packed, screen.tell)
 
             def again(found: Ready) -> Plan:
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, found, given, saved.tag))
                 return planned(run, found, given, image_file, built).passing(passed)
 
-            result = _done(run, ready, plan, again, given, screen.tell, began, force=force)
+            result = done(run, ready, plan, again, given, screen.tell, began, force=force)
         return show(result, run.mask, output, reports)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a command line asks of many targets."""
-
-    assignments: Sequence[str]
-    tag: str | None
-    built: Built | None  # the image of --image
-    packed: "Opened | None"  # the bundle of --bundle
-    force: bool
-    dry_run: bool
-    verbose: bool
-    yes: bool
-
-
-def up_many(
-    run: Session,
-    chosen: Sequence[FleetTarget],
-    wanted: Wanted,
-    consented: Consent,
-    output: options.Output,
-    reports: Reports,
-) -> int:
-    """One image, built and pushed once; then each target, wave after wave."""
-    began, made = time.monotonic(), fleet.planned(run, "up", chosen)
-    if wanted.packed:
-        facts, registry = _facts(run, wanted.packed), Registry(run.profile.registry.url, run.login)
-    elif wanted.built:
-        facts, registry = run.checks.for_reported(wanted.built.named), Registry(run.profile.registry.url, run.login)
-    else:
-        facts, registry = run.checks.for_build(wanted.tag)
-    passed = consented.passed(run.checks.guarded("up", facts))  # for all; each target is asked again
-    building = builds.build(
-        run.environment, run.profile, facts, project=run.project, target=run.target, login=login_command(run)
-    )
-    if wanted.dry_run:
-        sent = (f"the image of the bundle is sent to {registry.url}, unless it is there",)
-        return fleet.show_plan(made, facts.image, sent if wanted.packed else building.notes, run.mask, output)
-    consented.confirm("up", passed, f"{made.release} on {len(made.targets)} targets")
-    if building.steps:
-        with teller(run.mask, output, verbose=wanted.verbose) as screen:
-            doors = Doors(run.programs, None, registry, login=run.login, mask=run.mask)
-            result = execute(replace(building, verb="up"), run.profile, run.project, doors, screen.tell, began)
-        if result.exit_code:
-            return show(result, run.mask, output, reports)
-        assert result.image
-        facts = replace(facts, image=result.image)
-    if wanted.packed:
-        with teller(run.mask, output, verbose=wanted.verbose) as screen:
-            _supply(run, facts.image, wanted.packed, screen.tell)
-
-    def deed(one: Session, tell: Callable[[Event], None]) -> Result:
-        begun, given = time.monotonic(), one.values(wanted.assignments)
-        ready = one.checks.for_target(given, facts, force=wanted.force)
-        try:
-            overrides = consented.passed(ready.guarded)
-
-            def again(found: Ready) -> Plan:
-                return plan_of(one, found, given).passing(overrides)
-
-            return _done(one, ready, again(ready), again, given, tell, begun, force=wanted.force)
-        finally:
-            ready.cluster.close()
-
-    rolled = fleet.roll(run, made, deed, output, image=facts.image, yes=wanted.yes, verbose=wanted.verbose)
-    return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
 
 
 def _unpacked(file: Path, env: str, digest: str | None) -> "AbstractContextManager[Opened]":
@@ -195,13 +131,13 @@ def _unpacked(file: Path, env: str, digest: str | None) -> "AbstractContextManag
     return bundle.opened(file, env, digest)
 
 
-def _facts(run: Session, packed: "Opened") -> Facts:
+def facts_of(run: Session, packed: "Opened") -> Facts:
     """What a bundle says of its image, as this environment's registry has it or gets it."""
     image = packed.made.image(run.profile.registry.url, run.profile.image.repository)
     return Facts(image, history=(), source=packed.made.source, job=run.job)
 
 
-def _supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event], None]) -> None:
+def supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event], None]) -> None:
     """Bring the image of a bundle into the environment's own registry."""
     from deployer import bundle
 
@@ -211,7 +147,7 @@ def _supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event]
     tell(Notice(f"{image.reference} {'is sent' if sent else 'is there already'}"))
 
 
-def _done(
+def done(
     run: Session,
     ready: Ready,
     plan: Plan,

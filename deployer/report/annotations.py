@@ -1,11 +1,13 @@
 """A failure where CI shows it first: as an annotation of the run."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError
-from deployer.fleet import Rolled
-from deployer.plan.fleet import Outcome
 from deployer.result import Result
+
+if TYPE_CHECKING:
+    from deployer.fleet import Rolled
 
 
 def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
@@ -18,10 +20,12 @@ def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
     yield from (f"::warning title={title}::{_escaped(warning)}" for warning in result.warnings)
 
 
-def many(found: Rolled, environ: Mapping[str, str]) -> Iterator[str]:
+def many(found: "Rolled", environ: Mapping[str, str]) -> Iterator[str]:
     """The same for many targets: one for each that failed."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return
+    from deployer.plan.fleet import Outcome  # only an environment of many targets pays for it
+
     for one in found.ended:
         if one.outcome is Outcome.FAILED:
             title = _title(found.fleet.verb, f"{found.fleet.environment} {one.target}")
