@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import serving
 
 from deployer.configrepo import Author, ConfigRepo, opened, repository
 from deployer.credentials import Login
@@ -560,17 +561,8 @@ class Served:
 
     @contextmanager
     def up(self) -> Iterator[str]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        if self.context:
-            server.socket = self.context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"{'https' if self.context else 'http'}://127.0.0.1:{server.server_port}/config.git"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serving(self.handler(), self.context) as url:
+            yield f"{url}/config.git"
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """GitLab for real, but for what it answers: an HTTP server on 127.0.0.1 that keeps notes, and has its faults."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from loopback import serving
 
 from deployer import notes
 from deployer.cli import run
@@ -76,14 +76,8 @@ def gitlab() -> Iterator[GitLab]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as made.url:
+        yield made
 
 
 def request(gitlab: GitLab) -> notes.MergeRequest:

@@ -3,14 +3,14 @@
 import json
 import math
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from loopback import serving
 
 from deployer.prometheus import Prometheus, Refused, Unanswered
 
@@ -48,12 +48,9 @@ def fake() -> Iterator[Fake]:
             self.end_headers()
             self.wfile.write(made.body.encode())
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    made.url = f"http://127.0.0.1:{server.server_port}/prometheus/"
-    yield made
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        made.url = f"{url}/prometheus/"
+        yield made
 
 
 def test_a_vector(fake: Fake) -> None:

@@ -3,16 +3,16 @@
 import json
 import re
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from conftest import ROOT, Project, run
+from loopback import serving
 
 from lab.runner import github, gitlab
 from lab.runner.forge import Event, Forge, Machine, Variable
@@ -164,11 +164,6 @@ def notes() -> Iterator[Notes]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Notes(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as url:
+        made = Notes(url)
+        yield made

@@ -3,15 +3,15 @@
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import serving
 
 from deployer.errors import ExitCode
 from deployer.model import Image, Record, Target
@@ -143,11 +143,8 @@ def listener() -> Iterator[tuple[str, Asked]]:
 
         do_PUT = do_POST
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as url:
+        yield url, asked
 
 
 def test_all_are_told(listener: tuple[str, Asked], tmp_path: Path) -> None:
