@@ -264,7 +264,7 @@ def _scalar(value: Any) -> str:
             with_yaml = scalar(value)
             if isinstance(with_yaml, str) and with_yaml == value:
                 return value
-        return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff]", _escaped, json.dumps(value, ensure_ascii=False))
+        return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", _escaped, json.dumps(value, ensure_ascii=False))
     if isinstance(value, float):
         text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
         return text if "." in text else text.replace("e", ".0e")
