@@ -120,7 +120,7 @@ def _run(arguments: list[str]) -> int:
         for line in words.error(error):
             typer.echo(line, err=True)
         return int(error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer ends the program where it hears of a reader that has gone away
         return _unread()
     except OSError as error:  # a full disk, a folder that may not be read
         return _told(DeployError(": ".join(filter(None, (error.strerror or str(error), error.filename)))), arguments)
