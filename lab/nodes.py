@@ -8,12 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from lab import certificates, place
 from lab.controlplane import kubectl
-from lab.processes import PartFailed, alive, attempt, recorded, run, start, stop, until
+from lab.processes import PartFailed, alive, attempt, recorded, run, start, started, stop, until
 
 NODES = {"node1": place.NODE1, "node2": place.NODE2}
 CGROUPS = Path("/sys/fs/cgroup")
@@ -64,13 +65,23 @@ def serves_cri(plugins: str) -> bool:
 
 
 def ready() -> bool:
-    """Whether both nodes are Ready and their programs run."""
+    """Whether both nodes are Ready and their programs run.
+
+    A cluster that was stopped remembers its nodes as Ready: only what a kubelet said since its own start counts.
+    """
     parts = [f"{part}-{name}" for part in ("containerd", "kubelet", "proxy") for name in NODES]
     if not all(alive(part) for part in parts):
         return False
-    path = "jsonpath={range .items[*]}{.status.conditions[?(@.type=='Ready')].status} {end}"
-    done = subprocess.run(kubectl("get", "nodes", "-o", path), capture_output=True, text=True, check=False)
-    return done.stdout.split() == ["True", "True"]
+    done = subprocess.run(kubectl("get", "nodes", "-o", "json"), capture_output=True, text=True, check=False)
+    nodes = json.loads(done.stdout)["items"] if done.returncode == 0 else []
+    told = {node["metadata"]["name"]: node["status"].get("conditions", []) for node in nodes}
+    return all(says_ready(told.get(name, []), since=started(f"kubelet-{name}")) for name in NODES)
+
+
+def says_ready(conditions: list[dict[str, str]], since: float) -> bool:
+    """Whether a kubelet has said since then (seconds since the epoch) that its node is Ready."""
+    said = [each["lastHeartbeatTime"] for each in conditions if each["type"] == "Ready" and each["status"] == "True"]
+    return any(datetime.fromisoformat(at).timestamp() >= int(since) for at in said)
 
 
 def _folder(name: str) -> Path:

@@ -50,6 +50,11 @@ def alive(name: str) -> bool:
     return _pid(name) is not None
 
 
+def started(name: str) -> float:
+    """When the program that was recorded under this name was started, in seconds since the epoch."""
+    return (place.PIDS / f"{name}.json").stat().st_mtime
+
+
 def stop(name: str, patience: float = 10) -> None:
     """End a program: politely, then not."""
     for number in (signal.SIGTERM, signal.SIGKILL):

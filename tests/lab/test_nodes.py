@@ -1,6 +1,7 @@
 """A node settles by itself: what can be told without a cluster."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,19 @@ def test_a_kubelet_that_always_ends_is_told_so() -> None:
         processes.until("Ready", come, seconds=30)
     assert failure.value.log == "kubelet-node1"
     assert started == ["node1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "at", "ready"),
+    [
+        ("Ready", "True", "2026-01-01T00:00:10Z", True),  # the API counts whole seconds
+        ("Ready", "True", "2026-01-01T00:00:09Z", False),  # said before the cluster was stopped
+        ("Ready", "Unknown", "2026-01-01T00:00:12Z", False),
+        ("DiskPressure", "True", "2026-01-01T00:00:12Z", False),
+    ],
+)
+def test_a_node_is_ready_by_what_its_kubelet_said_since_it_was_started(
+    kind: str, status: str, at: str, ready: bool
+) -> None:
+    started = datetime(2026, 1, 1, 0, 0, 10, 700000, tzinfo=UTC).timestamp()
+    assert nodes.says_ready([{"type": kind, "status": status, "lastHeartbeatTime": at}], since=started) is ready
