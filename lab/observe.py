@@ -44,6 +44,8 @@ def up() -> str:
     if not (place.PKI / "prometheus.crt").exists():
         certificates.issue("prometheus", "/CN=lab-prometheus")
     run(*kubectl("apply", "--filename", "-"), stdin=RIGHTS)
+    kinds = programs.monitoring("servicemonitors", "prometheusrules")
+    run(*kubectl("apply", "--server-side", "--force-conflicts", "--filename", "-"), stdin=kinds)
     start("pushgateway", ("prometheus-pushgateway", f"--web.listen-address={PUSHGATEWAY.removeprefix('http://')}"))
     start("targets", (sys.executable, "-m", "lab.targets", TARGETS), {"PYTHONPATH": str(place.SOURCES.parent)})
     config = place.STATE / "prometheus.yml"

@@ -114,6 +114,22 @@ def otelcol() -> str:
     return _module("otelcol", ".")
 
 
+def monitoring(*kinds: str) -> str:
+    """The Prometheus operator's definitions of kinds (`servicemonitors`), as its own generator makes them of its types.
+
+    Its module with the finished manifests is not to be had everywhere; the one with the types is.
+    """
+    sources = place.SOURCES / "monitoring"
+    sign = hashlib.sha256(b"".join((sources / file).read_bytes() for file in ("go.mod", "go.sum"))).hexdigest()[:16]
+    cached = place.CACHE / f"monitoring-{sign}"
+    if not cached.exists():
+        fresh = _fresh(cached)
+        types = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+        _go("tool", "-C", str(sources), "controller-gen", "crd", f"paths={types}", f"output:crd:dir={fresh}")
+        _keep(fresh, cached)
+    return "\n".join((cached / f"monitoring.coreos.com_{kind}.yaml").read_text() for kind in kinds)
+
+
 def kwok() -> str:
     """What plays nodes and pods for a fleet."""
     return _module("kwok", "sigs.k8s.io/kwok/cmd/kwok")

@@ -34,12 +34,20 @@ def test_metrics_dashboard_alerts_and_traces(project: Project, tmp_path: Path) -
     telling = {
         "replicaCount": 2,
         "scrape": {"enabled": True},
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True},
         "grafanaDashboard": {"enabled": True},
         "openTelemetry": {"enabled": True, "endpoint": os.environ["LAB_OTLP"], "resourceAttributes": {"team": "shop"}},
     }
     project.profile("dev", values=telling)
     done = project.deploy("up", "--env", "dev", "--output", "json")
     assert done.code == 0, done
+    (monitor,) = project.objects("servicemonitors.monitoring.coreos.com")
+    chosen = ",".join(f"{label}={value}" for label, value in monitor["spec"]["selector"]["matchLabels"].items())
+    (service,) = json.loads(project.kubectl("get", "services", "--selector", chosen, "--output", "json"))["items"]
+    assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+    (alerts,) = project.objects("prometheusrules.monitoring.coreos.com")
+    assert len(alerts["spec"]["groups"][0]["rules"]) == 5, "the operator's own definition takes them as they are"
     version = done.json["image"]["tag"]
     maps = {item["metadata"]["name"]: item["data"] for item in project.objects("configmaps")}
     dashboard = json.loads(maps["web-dashboard"][f"{project.namespace}-web.json"])
