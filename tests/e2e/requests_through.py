@@ -66,6 +66,7 @@ class Traffic:
     """Requests all the while, one after the other: when each version answered."""
 
     host: str
+    gateway: str = GATEWAY
     answers: list[tuple[float, str]] = field(default_factory=list)  # time.monotonic(), what was answered
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -79,7 +80,7 @@ class Traffic:
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
-        connection = _connection()
+        connection = _connection(self.gateway)
         while not self._over.is_set():
             said = FAILED
             with suppress(OSError, http.client.HTTPException):
@@ -89,7 +90,7 @@ class Traffic:
                 said = text if answer.status == 200 else f"{FAILED} {answer.status}"
             if said == FAILED:
                 connection.close()
-                connection = _connection()
+                connection = _connection(self.gateway)
             self.answers.append((time.monotonic(), said))
             time.sleep(0.005)
         connection.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT, Project, kubectl
 from processes import CI, end, job, kill, until
-from requests_through import MESH, ask, measured
+from requests_through import MESH, Traffic, ask, measured
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.canary]
 
@@ -108,3 +109,18 @@ def test_istio_gives_the_canary_its_share(meshed: Project, tmp_path: Path, capfd
     done = meshed.deploy(*NEXT, environ=CI)
     assert done.code == 0, done
     until(lambda: set(ask(host(meshed), 100, MESH)) == {"v2"}, "v2 alone", 60)
+
+
+def test_istio_answers_every_request_from_the_first_step_to_the_last(meshed: Project) -> None:
+    """In the last revision the second version goes together with its share; Envoy hears of both a moment later."""
+    drained = {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
+    once = {"istio": {"retries": {"attempts": 0}}}
+    meshed.profile("dev", canary={"steps": [{"weight": 50, "pause": "1s"}]}, values={**drained, **once})
+    done = meshed.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    until(lambda: set(ask(host(meshed), 20, MESH)) == {"v1"}, "v1 through Istio's gateway", 60)
+    with Traffic(host(meshed), MESH) as one, Traffic(host(meshed), MESH) as other:
+        done = meshed.deploy(*NEXT, environ=CI)
+        assert done.code == 0, done
+        time.sleep(2)  # the last pods of the second version end
+    assert {said for _, said in one.answers + other.answers} == {"v1", "v2"}
