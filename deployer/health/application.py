@@ -188,16 +188,17 @@ def _running(state: Mapping[str, Any], wanted: Wanted) -> Seen:
 
 def _still(item: Mapping[str, Any], status: Mapping[str, Any], state: Mapping[str, Any], wanted: Wanted) -> Seen:
     """Argo CD knows our commit, and no sync runs."""
-    synced = (status.get("sync") or {}).get("status") == "Synced"
-    if synced:
-        return Seen("synced", "synced")
     ours = _synced_to(item, state, wanted)
     fresh = _moment(state.get("finishedAt")) >= wanted.since
     said = str(state.get("message") or "")
     asked = (state.get("operation") or {}).get("sync") or {}
-    if ours and fresh and state.get("phase") in ("Failed", "Error"):
-        return Seen("failed", said or "the sync failed")
     whole = not asked.get("resources") and not asked.get("dryRun")
+    failed = ours and whole and state.get("phase") in ("Failed", "Error")
+    if failed and fresh:
+        return Seen("failed", said or "the sync failed")
+    # Where only a hook failed, all that is compared is as the commit says.
+    if (status.get("sync") or {}).get("status") == "Synced" and not failed:
+        return Seen("synced", "synced")
     if ours and fresh and whole and state.get("phase") == "Succeeded":
         # What is out of sync in a comparison from before the sync is no news.
         later = _moment(status.get("reconciledAt")) > _moment(state.get("finishedAt"))

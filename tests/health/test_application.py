@@ -113,6 +113,20 @@ LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to lis
             id="the sync failed",
         ),
         pytest.param(
+            app(operation=did("Failed", message="one or more synchronization tasks completed unsuccessfully")),
+            "failed",
+            "completed unsuccessfully",
+            None,
+            id="only a hook failed: all that is compared is synced",
+        ),
+        pytest.param(
+            app(operation=did("Failed", ended=BEFORE)), "start", "is over", None, id="its hook failed in a run before"
+        ),
+        pytest.param(app(operation=did("Failed", OLD)), "synced", "", None, id="a hook of an older one failed"),
+        pytest.param(
+            app(operation=did("Failed", resources=[DEPLOYMENT])), "synced", "", None, id="a part of it was in vain"
+        ),
+        pytest.param(
             app("OutOfSync", operation={**did("Running", message=REFUSED), "retryCount": 1, "startedAt": AFTER}),
             "failed",
             "is invalid",
