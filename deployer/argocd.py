@@ -88,6 +88,7 @@ class ByArgoCD:
                     there.path,
                     login=self.login,
                     author=Author(self.job.actor or Author.name),
+                    owned=(gitops.SEALED,) if self.sealed else (),
                 )
                 self._open.append(self.stack.enter_context(opened))
             return self._open[0]
