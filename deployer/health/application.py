@@ -40,6 +40,9 @@ UNRENDERED = re.compile(
 All else (a login, a network, a repo server that is away) may be over in a moment.
 """
 
+CUT_OFF = re.compile(r"failed timeout|signal: killed|[Dd]eadline ?[Ee]xceeded")
+"""What it says where helm was not given the time, or the memory: that may be over in a moment too."""
+
 UNAPPLIED = re.compile(r"is invalid: |field is immutable|denied the request|is forbidden: User")
 """What a sync says that the API server has refused: Argo CD tries it five times more, and it is refused five times."""
 
@@ -66,6 +69,7 @@ class Seen:
     patience: float | None = None  # seconds after which it is doubtful that more comes; None: the deadline tells
     notes: tuple[str, ...] = ()
     idle: bool = False  # it knows our commit, and does not begin
+    nameless: bool = False  # our commit does not stand beside it: it may be said of another one
 
 
 def judge(item: Mapping[str, Any], wanted: Wanted) -> Seen:
@@ -80,8 +84,8 @@ def judge(item: Mapping[str, Any], wanted: Wanted) -> Seen:
         return Seen("refused", refused)
     if not compared or (status.get("sync") or {}).get("status") == "Unknown":
         said = _condition(status, "ComparisonError") or "Argo CD could not compare the commit with the cluster"
-        if UNRENDERED.search(said):
-            return Seen("failed", said)
+        if UNRENDERED.search(said) and not CUT_OFF.search(said):
+            return Seen("failed", said, nameless=compared != wanted.sha)
         return Seen("waiting", said, TROUBLE)
     if not _has(wanted, compared):
         if wanted.contains(wanted.sha, compared):
