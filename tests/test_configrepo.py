@@ -443,7 +443,8 @@ def test_hooks_and_settings_of_the_person_do_nothing(programs: Programs, bare: P
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://ann:s3cret@git.example.org/c.git", "holds a password, which would be in logs: https://git.example"),
+        ("https://ann:s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
+        ("https://s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
         ("ext::sh -c id", "is no URL"),
         ("--upload-pack=id", "is no URL"),
         ("git://host/x", "not by `git`"),
