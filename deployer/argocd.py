@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from deployer import cluster as api
-from deployer import configrepo, permissions, record, sops
+from deployer import chart, configrepo, permissions, record, sops
 from deployer.applications import Application
 from deployer.cluster import Access, Cluster, path
 from deployer.commands.helm import Helm
@@ -267,12 +267,11 @@ class ByArgoCD:
         """The folder's files for these values: chart and encrypted files as they are in the project."""
         from deployer.values.edit import rewritten  # ruamel.yaml takes time that helm's way need not pay
 
-        chart = self.project / self.profile.release.chart
         with self._lock:
             before = (self.repository.tip and self.repository.read(self.repository.tip, gitops.VALUES)) or ""
         found = {gitops.VALUES: rewritten(gitops.VALUES, before, values, configrepo.HEAD).encode()}
-        for file in sorted(one for one in chart.rglob("*") if one.is_file()):
-            found[f"{gitops.CHART}/{file.relative_to(chart).as_posix()}"] = file.read_bytes()
+        for name, file in chart.files(self.project / self.profile.release.chart):
+            found[f"{gitops.CHART}/{name}"] = file.read_bytes()
         for one in self.sealed:
             found[gitops.sealed(one)] = (self.project / one).read_bytes()
         return found
