@@ -432,12 +432,15 @@ def test_hooks_and_settings_of_the_person_do_nothing(programs: Programs, bare: P
     (hooks / "pre-push").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
     (hooks / "pre-push").chmod(0o755)
     (Path(programs.environ["HOME"]) / ".gitconfig").write_text(
-        f"[core]\n  hooksPath = {hooks}\n[commit]\n  gpgSign = true\n[push]\n  followTags = true\n"
+        f"[core]\n  hooksPath = {hooks}\n[commit]\n  gpgSign = true\n[push]\n  followTags = true\n  gpgSign = true\n"
+        "  pushOption = ci.skip\n[safe]\n  bareRepository = explicit\n[grep]\n  patternType = fixed\n"
     )
     around = Programs({**programs.environ, "GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere/index"})
     with repo(around, bare) as config:
-        assert config.commit(FILES, "one", TRAILERS)
+        assert config.commit({**FILES, "secrets.yaml": b"s\n"}, "one", TRAILERS)
+        assert config.commit(FILES, "two", TRAILERS)
     assert not (tmp_path / "ran").exists()
+    assert f"{PATH}/secrets.yaml" not in names(bare)
 
 
 @pytest.mark.parametrize(

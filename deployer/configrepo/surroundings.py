@@ -35,7 +35,10 @@ SETTINGS = {
     "log.showSignature": "false",
     "maintenance.auto": "false",
     "push.followTags": "false",
+    "push.gpgSign": "false",  # most servers take no signed push
+    "push.pushOption": "",  # empties the list
     "push.recurseSubmodules": "no",
+    "safe.bareRepository": "all",  # our clone is one
 }
 """What a person may have set otherwise, and must not alter what we read and write."""
 
