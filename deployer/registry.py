@@ -396,9 +396,9 @@ def _platform(described: dict[str, Any]) -> str:
     return "/".join(str(part) for part in parts if part) or "unknown/unknown"
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
 
 
 def _basic(login: Login) -> dict[str, str]:
