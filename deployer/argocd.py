@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from deployer import cluster as api
 from deployer import chart, configrepo, permissions, record, sops
+from deployer import cluster as api
 from deployer.applications import Application
 from deployer.cluster import Access, Cluster, path
 from deployer.commands.helm import Helm
@@ -179,7 +179,7 @@ class ByArgoCD:
             self.repository.check_push()
         application = self.application(cluster)
         denied = application.cluster.can_i(
-            Access(verb, "applications", "argoproj.io", there.namespace) for verb in ("get", "patch")
+            Access(verb, "applications", "argoproj.io", there.namespace, there.application) for verb in ("get", "patch")
         )
         if denied:
             raise PreflightError(

@@ -55,7 +55,7 @@ def read(project: Path, folder: Path) -> Chart:
 
 
 def files(folder: Path) -> tuple[tuple[str, Path], ...]:
-    """What helm reads of a chart, sorted: name below the folder and the file, through linked folders too; none of git's.
+    """What helm reads of a chart, sorted: name below the folder, and file; linked folders too, and none of git's.
 
     Empty where there is no such folder.
     """
