@@ -196,7 +196,9 @@ class ByArgoCD:
                 hint=f"have it applied once: `deploy gitops init --env {self.environment}` writes it and an AppProject"
                 "; argocd.application and argocd.namespace name another one",
             )
-        if found := gitops.problems(item, there):
+        with self._lock:
+            found = gitops.problems(item, there, self.repository.default)
+        if found:
             raise PreflightError(
                 f"Application {there.application} in {there.namespace} does not deliver what is committed to "
                 f"{there.path}: {found[0]}",

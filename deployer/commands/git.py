@@ -91,6 +91,11 @@ def branches(clone: Path, *names: str) -> Command:
     return git(clone, "ls-remote", "--heads", "origin", *(f"refs/heads/{name}" for name in names))
 
 
+def default(clone: Path) -> Command:
+    """What the server calls HEAD: `ref: refs/heads/<name>TAB HEAD` in the first line; nothing where it is empty."""
+    return git(clone, "ls-remote", "--symref", "origin", "HEAD")
+
+
 def resolve(clone: Path, revision: str) -> Command:
     """The SHA of `commit`, `commit:path` or `ref`; fails where there is none."""
     return git(clone, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)

@@ -117,6 +117,11 @@ class ConfigRepo:
             return False
         return self._yes(git.ancestor(self._clone, ancestor, descendant))
 
+    def default(self) -> str:
+        """The branch that HEAD names at the server; empty where it does not say."""
+        found = re.match(r"ref: refs/heads/(.*)\tHEAD", self._over_the_wire(git.default(self._clone)))
+        return found[1] if found else ""
+
     def check_push(self) -> None:
         """Log in as for a push. Raises PreflightError where the login may not; what hooks say is not known before."""
         if self.tip:

@@ -41,6 +41,7 @@ MAIN = "refs/heads/main"
         (git.valid_branch(P, "main"), ("check-ref-format", MAIN)),
         (git.fetch(P, "main"), (*FETCH, f"+{MAIN}:refs/deploy/branch")),
         (git.branches(P, "x"), ("ls-remote", "--heads", "origin", "refs/heads/x")),
+        (git.default(P), ("ls-remote", "--symref", "origin", "HEAD")),
         (git.resolve(P, "-x"), ("rev-parse", "--verify", "--quiet", "--end-of-options", "-x")),
         (git.ancestor(P, "a", "b"), ("merge-base", "--is-ancestor", "a", "b")),
         (git.log(P, "%H", "a"), ("--literal-pathspecs", "log", "--first-parent", "--format=%H", "a", "--")),
