@@ -1,13 +1,15 @@
 """The door to one Application of Argo CD: asked to look, to sync, and followed until it tells of our commit."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.cluster import Cluster, ClusterError, Conflict, Json, NotFound, Unreachable, path
-from deployer.health.application import REFRESH, Seen, Wanted, judge
+from deployer.errors import PreflightError
+from deployer.health.application import REFRESH, SILENT, TROUBLE, Seen, Wanted, judge
 from deployer.result import Event, Notice, Severity
 
 EVERY = 0.5
@@ -45,8 +47,9 @@ class Application:
         What is still `waiting` at the end has no answer: patience ran out, or the deadline (time.monotonic()'s terms)
         passed, or `stop` said so. Raises Unreachable where the API server stays away, NotFound without an Application.
         """
-        said, since, asked, acted = "", time.monotonic(), -math.inf, ""
-        seen, told = Seen("waiting", ""), True
+        said, since, asked, acted, doubted = "", time.monotonic(), -math.inf, "", False
+        seen, told = Seen("waiting", ""), set[str]()
+        began: dict[tuple[float | None, bool], float] = {}  # each kind of waiting
         item: Json | None = None
         while True:
             now = time.monotonic()
@@ -61,14 +64,21 @@ class Application:
                     self._start(item, wanted) if seen.state == "start" else self._end(item)
             except (Unreachable, Conflict) as error:  # Conflict: Argo CD wrote at the same time
                 seen = Seen("waiting", error.message if isinstance(error, Unreachable) else seen.words)
+            except PreflightError as error:  # the repository cannot be asked which commit has which in it
+                seen = Seen("waiting", error.message, TROUBLE)
+            if seen.nameless and not doubted:  # perhaps of a comparison that began before our commit was there
+                seen, doubted, asked = replace(seen, state="waiting"), True, -math.inf
             if seen.state not in ("waiting", "start", "end"):
                 return seen
+            kind = (seen.patience, seen.idle)
+            # Right after a refresh there is no answer yet, which is no other answer.
+            began = {**(began if seen.patience == SILENT else {}), kind: began.get(kind, now)}
             if said != seen.words:
-                said, since, told = seen.words, now, False
-            if not told and now - since >= QUIET:
-                told = True
+                said, since = seen.words, now
+            if now - since >= QUIET and (gist := _gist(seen)) not in told:
+                told.add(gist)
                 tell(Notice(f"{self.name}: {said}", _loud(seen)))
-            if stop() or now > deadline or (seen.patience is not None and now - since > seen.patience):
+            if stop() or now > deadline or (seen.patience is not None and now - began[kind] > seen.patience):
                 if seen.idle and item and self._has_windows(item):
                     return Seen("closed", "it does not begin to sync, and its project has sync windows")
                 return replace(seen, state="waiting")
@@ -135,9 +145,14 @@ class Application:
 _DOES = {"start": "a sync is asked for", "end": "it is ended"}
 
 
+def _gist(seen: Seen) -> str:
+    """What is told once: trouble has ports and times in its words that are others each time."""
+    return seen.words if seen.patience is None else re.sub(r"\d+", "", seen.words)
+
+
 def _version(item: Mapping[str, Any]) -> str:
     return str(item["metadata"].get("resourceVersion", ""))
 
 
 def _loud(seen: Seen) -> Severity:
-    return Severity.WARNING if seen.patience is not None and seen.patience < 90 else Severity.NOTE
+    return Severity.WARNING if seen.patience is not None and seen.patience < SILENT else Severity.NOTE

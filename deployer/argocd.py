@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from deployer import chart, configrepo, permissions, record, sops
 from deployer import cluster as api
-from deployer import configrepo, permissions, record, sops
 from deployer.applications import Application
 from deployer.cluster import Access, Cluster, path
 from deployer.commands.helm import Helm
@@ -88,6 +88,7 @@ class ByArgoCD:
                     there.path,
                     login=self.login,
                     author=Author(self.job.actor or Author.name),
+                    owned=(gitops.SEALED,) if self.sealed else (),
                 )
                 self._open.append(self.stack.enter_context(opened))
             return self._open[0]
@@ -178,7 +179,7 @@ class ByArgoCD:
             self.repository.check_push()
         application = self.application(cluster)
         denied = application.cluster.can_i(
-            Access(verb, "applications", "argoproj.io", there.namespace) for verb in ("get", "patch")
+            Access(verb, "applications", "argoproj.io", there.namespace, there.application) for verb in ("get", "patch")
         )
         if denied:
             raise PreflightError(
@@ -195,7 +196,9 @@ class ByArgoCD:
                 hint=f"have it applied once: `deploy gitops init --env {self.environment}` writes it and an AppProject"
                 "; argocd.application and argocd.namespace name another one",
             )
-        if found := gitops.problems(item, there):
+        with self._lock:
+            found = gitops.problems(item, there, self.repository.default)
+        if found:
             raise PreflightError(
                 f"Application {there.application} in {there.namespace} does not deliver what is committed to "
                 f"{there.path}: {found[0]}",
@@ -266,12 +269,11 @@ class ByArgoCD:
         """The folder's files for these values: chart and encrypted files as they are in the project."""
         from deployer.values.edit import rewritten  # ruamel.yaml takes time that helm's way need not pay
 
-        chart = self.project / self.profile.release.chart
         with self._lock:
             before = (self.repository.tip and self.repository.read(self.repository.tip, gitops.VALUES)) or ""
         found = {gitops.VALUES: rewritten(gitops.VALUES, before, values, configrepo.HEAD).encode()}
-        for file in sorted(one for one in chart.rglob("*") if one.is_file()):
-            found[f"{gitops.CHART}/{file.relative_to(chart).as_posix()}"] = file.read_bytes()
+        for name, file in chart.files(self.project / self.profile.release.chart):
+            found[f"{gitops.CHART}/{name}"] = file.read_bytes()
         for one in self.sealed:
             found[gitops.sealed(one)] = (self.project / one).read_bytes()
         return found

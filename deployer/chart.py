@@ -54,23 +54,27 @@ def read(project: Path, folder: Path) -> Chart:
     return _chart(project, folder)
 
 
+def files(folder: Path) -> tuple[tuple[str, Path], ...]:
+    """What helm reads of a chart, sorted: name below the folder, and file; linked folders too, and none of git's.
+
+    Empty where there is no such folder.
+    """
+    found = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    named = ((path.relative_to(folder), path) for path in found if path.is_file())
+    return tuple(sorted((name.as_posix(), path) for name, path in named if ".git" not in name.parts))
+
+
 def digest(folder: Path) -> str:
     """SHA-256 (hex) over what helm packs, names and contents, charts/*.tgz included. Modes and times do not count.
 
     Empty where there is no such folder.
     """
-    files = sorted(
-        (path.relative_to(folder).as_posix(), path)
-        for place, _, names in os.walk(folder, followlinks=True)
-        for path in (Path(place) / name for name in names)
-        if path.is_file()
-    )
-    found = hashlib.sha256()
-    for name, path in files:
+    found, packed = hashlib.sha256(), files(folder)
+    for name, path in packed:
         content = path.read_bytes()
         found.update(f"{len(name.encode())}:{name}{len(content)}:".encode())
         found.update(content)
-    return found.hexdigest() if files else ""
+    return found.hexdigest() if packed else ""
 
 
 def _chart(project: Path, folder: Path) -> Chart:

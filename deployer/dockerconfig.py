@@ -47,14 +47,13 @@ sys.exit(said != b"ok")
 def private(folder: Path, environ: Mapping[str, str], logins: Mapping[str, Login]) -> Iterator[Mapping[str, str]]:
     """The variables for docker, with a configuration in `folder` (which nobody else can read).
 
-    `logins`: host[:port] of a registry → the login there. The configuration is the user's, but for `credsStore` and for
-    the helpers of these registries, since those are shared by all runs on the machine; other registries' helpers stay.
+    `logins`: host[:port] of a registry → the login there. The configuration is the user's, but for the
+    helpers of these registries: docker asks a registry's own helper before `credsStore`, which stays for all others.
     """
     theirs = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
     ours = folder / "docker"
     ours.mkdir(mode=0o700)
     settings = _settings(theirs / "config.json")
-    settings.pop("credsStore", None)
     helpers = settings.get("credHelpers")
     mine = {HUB if host in ("docker.io", "index.docker.io") else host: login for host, login in logins.items()}
     settings["credHelpers"] = (helpers if isinstance(helpers, dict) else {}) | dict.fromkeys(mine, "deploy")

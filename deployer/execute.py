@@ -108,6 +108,7 @@ class _Run:
     commit: str = ""  # of the configuration repository, where Argo CD delivers
     proposed: str = ""  # the branch of a merge request that was asked for
     manifest: str = ""
+    unjudged: str = ""  # why nobody can say what the commit makes, though Argo CD may
     began: float = field(default_factory=time.monotonic)
     since: float = 0.0  # server time before helm started, or before the commit
     portion: Portion | None = None  # what the newest revision gives a canary
@@ -456,8 +457,12 @@ def _committed(run: _Run, change: "Change | None") -> str:
     """Go on with a commit; where there was nothing to commit, with the newest one: it is judged anew."""
     run.changed |= change is not None
     found = change or run.pulled.repository.history()[-1]
-    run.revision, run.commit, run.manifest = found.number, found.sha, run.pulled.render(found.sha)
+    run.revision, run.commit, run.manifest, run.unjudged = found.number, found.sha, "", ""
     run.record = replace(run.record, commit=found.sha)
+    try:
+        run.manifest = run.pulled.render(found.sha)
+    except DeployError as error:  # it is pushed: to follow its sync is what is left
+        run.unjudged = " ".join((error.message, *error.detail[-1:]))
     return f"revision {found.number}, commit {found.sha[:12]}" + ("" if change else ": it is there already")
 
 
@@ -492,6 +497,11 @@ def _sync(run: _Run, running: Literal["awaited", "ended"]) -> str:
         seen = Seen("lost", "the branch was rewritten, and does not have it any more")
     for note in seen.notes:
         _warn(run, note)
+    if seen.state == "synced" and run.unjudged:
+        raise IndeterminateError(
+            f"no verdict: {door.name} is synced to {run.commit[:12]}, but that cannot be read here: {run.unjudged}",
+            hint=f"a key of sops may be missing here; `deploy status --env {run.plan.environment}` says how it is",
+        )
     if seen.state == "synced":
         return f"{door.name} is synced to {run.commit[:12]}"
     raise _unsynced(run, door.name, seen)

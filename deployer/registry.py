@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TimeoutError_
 
 from deployer import refusal
@@ -126,7 +126,7 @@ class Registry:
             if begun.status != 202:
                 return self._refusal(begun)
             where = urljoin(self._base, begun.headers.get("Location", ""))
-            if urlsplit(where).netloc != urlsplit(self._base).netloc:  # a store of another host's: not for our login
+            if not self._owns(where):  # a store of another host's tells nothing of the registry
                 return None
             sent = self._ask("PATCH", where, scope, patient=False, body=PIECE)
             self._ask("DELETE", urljoin(self._base, sent.headers.get("Location", "")) or where, scope, patient=False)
@@ -261,7 +261,7 @@ class Registry:
         )
 
     def _refusal(self, answer: urllib3.BaseHTTPResponse) -> Refusal:
-        pause = min(urllib3.Retry().get_retry_after(answer) or 0.0, PUSH_PATIENCE)
+        pause = min(_asked_for(answer), PUSH_PATIENCE)
         return refusal.answered(self._host, answer.status, answer.data.decode(errors="replace"), pause)
 
     @property
@@ -274,6 +274,10 @@ class Registry:
         scheme = "http" if name == "localhost" or name.startswith("127.") else "https"  # as docker does
         host = "registry-1.docker.io" if name == "docker.io" else self._host
         return f"{scheme}://{host}/"
+
+    def _owns(self, url: str) -> bool:
+        """Whether a URL leads to the registry itself, and by its own scheme: elsewhere nobody is told our login."""
+        return _origin(url) == _origin(self._base)
 
     @cached_property
     def _granted(self) -> dict[str, str]:
@@ -295,19 +299,20 @@ class Registry:
         media: str = "application/octet-stream",
         whole: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        """The registry's answer to a path or a URL of its own. Raises RegistryError where there is none.
+        """The answer to a path, or to a URL that the registry has named. Raises RegistryError where there is none.
 
         `media`: what the body is. `whole`: the answer is read at once; else it is the caller's to read.
         """
         url, retries = urljoin(self._base, path), _PATIENT if patient else _Patient(0)
+        own = self._owns(url)
         headers = {"Accept": MANIFESTS}
         if body is not None:
             headers["Content-Type"] = media
         if body is not None and not isinstance(body, bytes):
             headers["Content-Length"] = str(os.fstat(body.fileno()).st_size)
-        if self.login:
+        if own and self.login:
             headers |= _basic(self.login)
-        if granted := self._granted.get(scope or ""):
+        if own and (granted := self._granted.get(scope or "")):
             headers["Authorization"] = f"Bearer {granted}"
 
         def send() -> urllib3.BaseHTTPResponse:
@@ -316,8 +321,9 @@ class Registry:
         try:
             answer = send()
             challenge = _BEARER.search(answer.headers.get("WWW-Authenticate", ""))
-            if answer.status == 401 and challenge:
-                token = self._token(dict(_CHALLENGE.findall(challenge[1])), scope)
+            if own and answer.status == 401 and challenge:
+                # The first realm is its own: that of another way to log in may come after it.
+                token = self._token(dict(reversed(_CHALLENGE.findall(challenge[1]))), scope)
                 if token:
                     self._granted[scope or ""] = token
                     headers["Authorization"] = f"Bearer {token}"
@@ -359,12 +365,19 @@ class Registry:
         return token
 
 
+def _asked_for(answer: urllib3.BaseHTTPResponse) -> float:
+    """The seconds that an answer asks to be given; 0 where it names none, or in no way that HTTP knows."""
+    try:
+        return urllib3.Retry().get_retry_after(answer) or 0.0
+    except InvalidHeader:
+        return 0.0
+
+
 class _Patient(urllib3.Retry):
     """Waits as long as the registry asks for, within reason."""
 
-    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
-        asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, PATIENCE)
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float:
+        return min(_asked_for(response), PATIENCE)
 
 
 _PATIENT = _Patient(
@@ -381,6 +394,11 @@ def _repository(image: Image) -> str:
 def _platform(described: dict[str, Any]) -> str:
     parts = (described.get("os"), described.get("architecture"), described.get("variant"))
     return "/".join(str(part) for part in parts if part) or "unknown/unknown"
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower().removesuffix(":443" if parts.scheme == "https" else ":80")
 
 
 def _basic(login: Login) -> dict[str, str]:

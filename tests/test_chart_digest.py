@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deployer.chart import digest
+from deployer.chart import digest, files
 
 
 def made(folder: Path, **files: str) -> Path:
@@ -33,3 +33,11 @@ def test_every_change_is_seen(tmp_path: Path) -> None:
 
 def test_a_chart_that_is_not_there(tmp_path: Path) -> None:
     assert digest(tmp_path / "nowhere") == ""
+
+
+def test_a_linked_chart_is_a_part_and_what_is_gits_is_not(tmp_path: Path) -> None:
+    shared = made(tmp_path / "shared", Chart="s", templates__b="c")
+    chart = made(tmp_path / "chart", **{"Chart": "a", ".git": "gitdir: x", "sub__.git__HEAD": "x"})
+    (chart / "charts").mkdir()
+    (chart / "charts/common").symlink_to(shared)
+    assert [name for name, _ in files(chart)] == ["Chart", "charts/common/Chart", "charts/common/templates/b"]

@@ -414,6 +414,12 @@ def test_the_permissions_that_are_missing(api: ApiServer, door: cluster.Cluster)
     assert door.can_i([]) == ()
 
 
+def test_a_permission_may_be_one_object_s(api: ApiServer, door: cluster.Cluster) -> None:
+    door.can_i([cluster.Access("patch", "applications", "argoproj.io", "argocd", "web-prod")])
+    asked = json.loads(api.requests[-1].body)["spec"]["resourceAttributes"]
+    assert (asked["resource"], asked["name"]) == ("applications", "web-prod")
+
+
 def test_a_path_of_a_service(api: ApiServer, door: cluster.Cluster) -> None:
     api.fail("get", lambda handler: handler.answer(200, b"hello"))
     assert door.proxy("dev", "web", 8080, "/healthz") == "hello"

@@ -293,6 +293,46 @@ def test_going_back_is_a_new_commit_beside_what_others_did(programs: Programs, b
     assert shown(bare, f"{PATH}/values.yaml") == "replicas: 1"
 
 
+SEALED = f"{PATH}/secrets/prod.yaml"
+
+
+def sealed(number: int) -> dict[str, bytes]:
+    return {**FILES, "values.yaml": f"n: {number}\n".encode(), "secrets/prod.yaml": f"s{number}\n".encode()}
+
+
+@pytest.mark.parametrize("how", ["merge", "squash"])
+def test_going_back_over_merge_requests_takes_encrypted_files_along(programs: Programs, bare: Path, how: str) -> None:
+    merges = []
+    for number in (1, 2):
+        with repo(programs, bare) as config:
+            assert config.propose(sealed(number), "x", TRAILERS, "deploy/prod")
+        merges.append(merged(bare, "deploy/prod", how))
+    with repo(programs, bare, owned=("secrets",) if how == "squash" else ()) as config:
+        assert config.revert(merges[0], "Back to 1", {"Deploy-Verb": "up"})
+    assert (shown(bare, f"{PATH}/values.yaml"), shown(bare, SEALED)) == ("n: 1", "s1")
+
+
+def merged(bare: Path, branch: str, how: str) -> str:
+    """A person merges a branch; a squash says nothing of its commits. The SHA."""
+    work = bare.parent / f"merge-{os.urandom(4).hex()}"
+    run(bare.parent, "clone", "-q", str(bare), str(work))
+    run(work, "merge", "-q", "--squash" if how == "squash" else "--no-ff", f"origin/{branch}")
+    if how == "squash":
+        run(work, "commit", "-q", "-m", "Deploy (!1)")
+    run(work, "push", "-q")
+    return run(work, "rev-parse", "HEAD")
+
+
+def test_going_back_to_what_a_person_encrypted_anew(programs: Programs, bare: Path) -> None:
+    with repo(programs, bare) as config:
+        config.commit(sealed(1), "one", TRAILERS)
+    theirs = person(bare, {SEALED: "of Ann\n"}, "Encrypt for one more")
+    with repo(programs, bare) as config:
+        config.commit(sealed(3), "three", TRAILERS)
+        assert config.revert(theirs, "Back to 2", {"Deploy-Verb": "up"})
+    assert (shown(bare, f"{PATH}/values.yaml"), shown(bare, SEALED)) == ("n: 1", "of Ann")
+
+
 def test_a_branch_that_went_on_meanwhile(programs: Programs, bare: Path) -> None:
     with repo(programs, bare) as config:
         theirs = person(bare, {"other/dev/values.yaml": "a: 9\n"})
@@ -392,18 +432,22 @@ def test_hooks_and_settings_of_the_person_do_nothing(programs: Programs, bare: P
     (hooks / "pre-push").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
     (hooks / "pre-push").chmod(0o755)
     (Path(programs.environ["HOME"]) / ".gitconfig").write_text(
-        f"[core]\n  hooksPath = {hooks}\n[commit]\n  gpgSign = true\n[push]\n  followTags = true\n"
+        f"[core]\n  hooksPath = {hooks}\n[commit]\n  gpgSign = true\n[push]\n  followTags = true\n  gpgSign = true\n"
+        "  pushOption = ci.skip\n[safe]\n  bareRepository = explicit\n[grep]\n  patternType = fixed\n"
     )
     around = Programs({**programs.environ, "GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere/index"})
     with repo(around, bare) as config:
-        assert config.commit(FILES, "one", TRAILERS)
+        assert config.commit({**FILES, "secrets.yaml": b"s\n"}, "one", TRAILERS)
+        assert config.commit(FILES, "two", TRAILERS)
     assert not (tmp_path / "ran").exists()
+    assert f"{PATH}/secrets.yaml" not in names(bare)
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://ann:s3cret@git.example.org/c.git", "holds a password, which would be in logs: https://git.example"),
+        ("https://ann:s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
+        ("https://s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
         ("ext::sh -c id", "is no URL"),
         ("--upload-pack=id", "is no URL"),
         ("git://host/x", "not by `git`"),

@@ -116,11 +116,12 @@ def test_docker_hub_has_a_name_of_its_own(tmp_path: Path, host: str) -> None:
         assert json.loads(ask("get", variables, HUB).stdout)["Username"] == "ann"
 
 
-def test_the_store_is_left_out_and_the_rest_kept(tmp_path: Path) -> None:
+def test_the_login_goes_before_the_store_and_the_rest_is_kept(tmp_path: Path) -> None:
     helpers = {"gcr.io": "gcloud", HOST: "store"}
     settings = {"credsStore": "desktop", "credHelpers": helpers, "auths": {"a": {}}, "proxies": {}}
     with made(tmp_path, settings) as (folder, _):
         assert read(folder) == {
+            "credsStore": "desktop",
             "credHelpers": {"gcr.io": "gcloud", HOST: "deploy"},
             "auths": {"a": {}},
             "proxies": {},

@@ -1,6 +1,7 @@
 """A registry for real, but for what it answers: an HTTP server on 127.0.0.1 that follows a script."""
 
 import base64
+import hashlib
 import json
 import socket
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -76,7 +78,7 @@ def fake() -> Iterator[Fake]:
             if self.command != "HEAD":
                 self.wfile.write(found.body.encode())
 
-        do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = answer
+        do_GET = do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = answer
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -217,6 +219,12 @@ def test_the_time_may_be_a_date(fake: Fake, slept: list[float]) -> None:
     assert 5 < pause <= 9
 
 
+def test_a_time_that_nobody_can_read_is_none(fake: Fake, slept: list[float]) -> None:
+    fake.answers(Answer(429, {"Retry-After": "1.5"}), Answer(200))
+    Registry(fake.host).check()
+    assert sum(slept) < 1
+
+
 def test_a_registry_that_wants_too_much_time_is_not_waited_for(fake: Fake, slept: list[float]) -> None:
     fake.answers(Answer(503, {"Retry-After": "3600"}), Answer(200))
     Registry(fake.host).check()
@@ -282,15 +290,14 @@ def test_a_token_server_in_trouble_is_no_wrong_password(fake: Fake, slept: list[
     assert f"({status}): UNKNOWN: later (its token server)" in error.value.message
 
 
-def test_a_registry_that_offers_more_than_a_token(fake: Fake) -> None:
+@pytest.mark.parametrize("ways", ['Basic realm="x", {}', '{}, Basic realm="Gitea Container Registry"'])
+def test_a_registry_that_offers_more_than_a_token(fake: Fake, ways: str) -> None:
     def script(request: Request) -> Answer:
         if request.path == "/token":
             return Answer(200, body='{"token": "t"}')
         if request.headers.get("authorization") == "Bearer t":
             return Answer(200)
-        return Answer(
-            401, {"WWW-Authenticate": f'Basic realm="x", Bearer realm="http://{fake.host}/token",service="s"'}
-        )
+        return Answer(401, {"WWW-Authenticate": ways.format(f'Bearer realm="http://{fake.host}/token",service="s"')})
 
     fake.script = script
     Registry(fake.host, LOGIN).check()
@@ -369,6 +376,7 @@ def test_why_no_push_is_taken(fake: Fake) -> None:
         (Answer(403, body=errors("DENIED", "read only")), Answer(), Fault.DENIED, 0),
         (Answer(429, {"Retry-After": "7"}), Answer(), Fault.BUSY, 7),
         (Answer(429, {"Retry-After": "7000"}), Answer(), Fault.BUSY, PUSH_PATIENCE),
+        (Answer(429, {"Retry-After": "1.5"}), Answer(), Fault.BUSY, 0),
         (Answer(202, {"Location": "/v2/web/blobs/uploads/1"}), Answer(507), Fault.FULL, 0),
         (Answer(202, {"Location": "/v2/web/blobs/uploads/1"}), Answer(503), Fault.AWAY, 0),
     ],
@@ -390,3 +398,34 @@ def test_the_login_goes_to_no_other_host(fake: Fake) -> None:
     fake.script = upload(fake, Answer(202, {"Location": "https://elsewhere.invalid/upload"}), Answer(500))
     assert Registry(fake.host, LOGIN).refusal(fake.image()) is None
     assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "told"),
+    [("http://localhost:{port}/upload", False), ("http://127.0.0.1:{port}/upload", True)],
+)
+def test_what_is_uploaded_elsewhere_goes_without_the_login(
+    fake: Fake, tmp_path: Path, elsewhere: str, told: bool
+) -> None:
+    where = elsewhere.format(port=fake.host.partition(":")[2])
+    answers = {"HEAD": Answer(404), "POST": Answer(202, {"Location": where}), "PUT": Answer(201)}
+    fake.script = lambda request: answers[request.method]
+    image, layout = laid_out(fake, tmp_path)
+    Registry(fake.host, LOGIN).push(image, layout)
+    sent = {one.path: "authorization" in one.headers for one in fake.asked if one.method == "PUT"}
+    assert sent.pop("/upload") is told
+    assert all(sent.values())
+
+
+def laid_out(fake: Fake, folder: Path) -> tuple[Image, Path]:
+    """An image of a configuration alone, as a bundle holds it."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def kept(text: str) -> str:
+        name = hashlib.sha256(text.encode()).hexdigest()
+        (blobs / name).write_text(text)
+        return f"sha256:{name}"
+
+    manifest = kept(json.dumps({"config": {"digest": kept("{}")}, "layers": []}))
+    return replace(fake.image(), digest=manifest), folder

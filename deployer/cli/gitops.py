@@ -190,7 +190,7 @@ def _delivery(one: _Environment, wanted: _Wanted) -> Delivery:
         release=there.release,
         application=there.application,
         argocd=there.namespace,
-        repository=there.repository,
+        repository=configrepo.checked(there.repository),
         branch=there.branch,
         path=there.path,
         namespace=there.target.namespace,

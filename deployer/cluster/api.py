@@ -157,6 +157,7 @@ class Cluster:
         def allowed(check: Access) -> bool:
             resource, _, sub = check.resource.partition("/")
             wanted = {"verb": check.verb, "group": check.group, "resource": resource, "namespace": check.namespace}
+            wanted |= {"name": check.name} if check.name else {}
             review = {
                 "apiVersion": "authorization.k8s.io/v1",
                 "kind": "SelfSubjectAccessReview",

@@ -38,6 +38,7 @@ class Access:
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""  # of the one object that is meant; empty: any
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")

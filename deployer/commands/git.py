@@ -91,6 +91,11 @@ def branches(clone: Path, *names: str) -> Command:
     return git(clone, "ls-remote", "--heads", "origin", *(f"refs/heads/{name}" for name in names))
 
 
+def default(clone: Path) -> Command:
+    """What the server calls HEAD: `ref: refs/heads/<name>TAB HEAD` in the first line; nothing where it is empty."""
+    return git(clone, "ls-remote", "--symref", "origin", "HEAD")
+
+
 def resolve(clone: Path, revision: str) -> Command:
     """The SHA of `commit`, `commit:path` or `ref`; fails where there is none."""
     return git(clone, "rev-parse", "--verify", "--quiet", "--end-of-options", revision)
@@ -101,13 +106,16 @@ def ancestor(clone: Path, older: str, newer: str) -> Command:
     return git(clone, "merge-base", "--is-ancestor", older, newer)
 
 
-def log(clone: Path, layout: str, *revisions: str, path: str = ".", most: int | None = None) -> Command:
+def log(clone: Path, layout: str, *revisions: str, path: str = ".") -> Command:
     """The commits that changed a path as the branch went, newest first; a merge is one change."""
     only = () if path == "." else (path,)
-    limit = () if most is None else (f"-{most}",)
-    return git(
-        clone, "--literal-pathspecs", "log", "--first-parent", *limit, f"--format={layout}", *revisions, "--", *only
-    )
+    return git(clone, "--literal-pathspecs", "log", "--first-parent", f"--format={layout}", *revisions, "--", *only)
+
+
+def wrote(clone: Path, line: str, revision: str, path: str) -> Command:
+    """The newest commit with such a line in its message that changed a path, by whatever merge it came."""
+    how = ("--full-history", "-1", "--format=%H", "--basic-regexp", f"--grep={line}")
+    return git(clone, "--literal-pathspecs", "log", *how, revision, "--", path)
 
 
 def described(clone: Path, layout: str, *commits: str) -> Command:

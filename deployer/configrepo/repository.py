@@ -81,6 +81,7 @@ class ConfigRepo:
     path: str
     author: Author
     tell: Callable[[Event], None]
+    owned: frozenset[str]  # what at the folder's top is ours, whoever has committed it
     _home: Path
     tip: str = ""  # the newest commit of the branch as we know it; empty: the repository is empty
     _count: int = 0
@@ -116,6 +117,11 @@ class ConfigRepo:
             return False
         return self._yes(git.ancestor(self._clone, ancestor, descendant))
 
+    def default(self) -> str:
+        """The branch that HEAD names at the server; empty where it does not say."""
+        found = re.match(r"ref: refs/heads/(.*)\tHEAD", self._over_the_wire(git.default(self._clone)))
+        return found[1] if found else ""
+
     def check_push(self) -> None:
         """Log in as for a push. Raises PreflightError where the login may not; what hooks say is not known before."""
         if self.tip:
@@ -128,8 +134,8 @@ class ConfigRepo:
     def commit(self, files: Mapping[str, bytes], subject: str, trailers: Mapping[str, str]) -> Change | None:
         """Make these the folder's files, beside those that people have put there; None where they are already.
 
-        Files of ours are values.yaml, the folder chart, what `files` names, and what a commit of ours has written
-        last. Raises DeployError where the push is refused, or where somebody has changed a file of ours since `tip`;
+        Files of ours are what is `owned`, what `files` names, and what a commit of ours has ever written. Raises
+        DeployError where the push is refused, or where somebody has changed a file of ours since `tip`;
         IndeterminateError where nobody knows whether it arrived.
         """
         return self._land(self._stored(files), subject, trailers)
@@ -265,7 +271,7 @@ class ConfigRepo:
 
     def _same(self, base: str, newest: str, wanted: Entries) -> None:
         """Raises where somebody has changed our files since we looked: what they did is not to be overwritten."""
-        names = _tops(wanted) | {OWNED, CHART}
+        names = _tops(wanted) | self.owned
         before, after = (
             {file: entry for file, entry in self._files(sha).items() if _top(file) in names} for sha in (base, newest)
         )
@@ -333,15 +339,16 @@ class ConfigRepo:
         return {file: entry for entry, file in found if names is None or _top(file) in names}
 
     def _foreign(self, sha: str) -> set[str]:
-        """What at the folder's top is not ours: no commit of ours has written it last."""
+        """What at the folder's top is not ours: no commit of ours has ever written it.
+
+        Its newest commit may be a person's, or that of a merge, which says nothing of ours.
+        """
         tree = self._tree(sha)
         names = {line.partition("\t")[2] for line in self._lines(git.listed(self._clone, tree))} if tree else set()
-        layout = f"%(trailers:key={VERB},valueonly,separator=%x20)"
         return {
             name
-            for name in names - {OWNED, CHART}
-            if name.startswith('"')
-            or not self._ask(git.log(self._clone, layout, sha, path=self._at(name), most=1)).strip()
+            for name in names - self.owned
+            if name.startswith('"') or not self._ask(git.wrote(self._clone, f"^{VERB}: ", sha, self._at(name)))
         }
 
     def _ours(self, sha: str) -> Entries:
@@ -473,9 +480,11 @@ def opened(
     login: Login | None = None,
     author: Author = Author(),
     tell: Callable[[Event], None] = lambda event: None,
+    owned: Iterable[str] = (),
 ) -> Iterator[ConfigRepo]:
     """The folder `path` ("." for all of it) of a repository, in a clone that is gone when the block ends.
 
+    `owned`: what at the folder's top is ours beside values.yaml and chart, though no commit there says so.
     Nothing of the clone is anybody else's, and nothing secret is in it. Raises UsageError where a name is wrong,
     PreflightError where the repository cannot be asked, or has no such branch; an empty repository has none yet.
     """
@@ -491,7 +500,8 @@ def opened(
             except ProgramFailed:
                 ssh = "ssh"
         private = replace(programs, environ=surroundings.environment(programs.environ, url, login, ssh))
-        found = ConfigRepo(private, url, branch, PurePosixPath(path).as_posix(), author, tell, Path(home))
+        ours = frozenset({OWNED, CHART, *owned})
+        found = ConfigRepo(private, url, branch, PurePosixPath(path).as_posix(), author, tell, ours, Path(home))
         found._open()
         yield found
 

@@ -35,13 +35,16 @@ SETTINGS = {
     "log.showSignature": "false",
     "maintenance.auto": "false",
     "push.followTags": "false",
+    "push.gpgSign": "false",  # most servers take no signed push
+    "push.pushOption": "",  # empties the list
     "push.recurseSubmodules": "no",
+    "safe.bareRepository": "all",  # our clone is one
 }
 """What a person may have set otherwise, and must not alter what we read and write."""
 
 
 def checked(url: str) -> str:
-    """The URL, where git may be given it. Raises UsageError where it holds a password, or is of another kind."""
+    """The URL, where git may be given it. Raises UsageError where it holds a login, or is of another kind."""
     if "://" not in url:
         if url.startswith("/"):
             return url
@@ -55,10 +58,11 @@ def checked(url: str) -> str:
         raise UsageError(
             f"`{_bare(url)}`: git repositories are reached by https, http, ssh or file, not by `{parts.scheme}`"
         )
-    if parts.password is not None:
+    if parts.password is not None or (parts.username and parts.scheme in ("http", "https")):
         raise UsageError(
-            f"the URL of the configuration repository holds a password, which would be in logs: {_bare(url)}",
-            hint="take it out of the URL, change it at the server, and name variables that hold the new one",
+            f"the URL of the configuration repository holds a login, which would be in logs: {_bare(url)}",
+            hint="take it out of the URL; argocd.usernameVariable and passwordVariable name variables that hold it. "
+            "A password or token that was there is to be changed at the server",
         )
     return url
 
@@ -103,8 +107,7 @@ def _login(url: str) -> Iterator[tuple[str, str]]:
     parts = urlsplit(url)
     yield "credential.helper", ""
     if parts.scheme in ("http", "https"):
-        host = parts.netloc.rpartition("@")[2]
-        yield f"credential.{parts.scheme}://{host}.helper", HELPER
+        yield f"credential.{parts.scheme}://{parts.netloc}.helper", HELPER
 
 
 def _bare(url: str) -> str:

@@ -40,6 +40,9 @@ UNRENDERED = re.compile(
 All else (a login, a network, a repo server that is away) may be over in a moment.
 """
 
+CUT_OFF = re.compile(r"failed timeout|signal: killed|[Dd]eadline ?[Ee]xceeded")
+"""What it says where helm was not given the time, or the memory: that may be over in a moment too."""
+
 UNAPPLIED = re.compile(r"is invalid: |field is immutable|denied the request|is forbidden: User")
 """What a sync says that the API server has refused: Argo CD tries it five times more, and it is refused five times."""
 
@@ -66,6 +69,7 @@ class Seen:
     patience: float | None = None  # seconds after which it is doubtful that more comes; None: the deadline tells
     notes: tuple[str, ...] = ()
     idle: bool = False  # it knows our commit, and does not begin
+    nameless: bool = False  # our commit does not stand beside it: it may be said of another one
 
 
 def judge(item: Mapping[str, Any], wanted: Wanted) -> Seen:
@@ -80,8 +84,8 @@ def judge(item: Mapping[str, Any], wanted: Wanted) -> Seen:
         return Seen("refused", refused)
     if not compared or (status.get("sync") or {}).get("status") == "Unknown":
         said = _condition(status, "ComparisonError") or "Argo CD could not compare the commit with the cluster"
-        if UNRENDERED.search(said):
-            return Seen("failed", said)
+        if UNRENDERED.search(said) and not CUT_OFF.search(said):
+            return Seen("failed", said, nameless=compared != wanted.sha)
         return Seen("waiting", said, TROUBLE)
     if not _has(wanted, compared):
         if wanted.contains(wanted.sha, compared):
@@ -188,16 +192,17 @@ def _running(state: Mapping[str, Any], wanted: Wanted) -> Seen:
 
 def _still(item: Mapping[str, Any], status: Mapping[str, Any], state: Mapping[str, Any], wanted: Wanted) -> Seen:
     """Argo CD knows our commit, and no sync runs."""
-    synced = (status.get("sync") or {}).get("status") == "Synced"
-    if synced:
-        return Seen("synced", "synced")
     ours = _synced_to(item, state, wanted)
     fresh = _moment(state.get("finishedAt")) >= wanted.since
     said = str(state.get("message") or "")
     asked = (state.get("operation") or {}).get("sync") or {}
-    if ours and fresh and state.get("phase") in ("Failed", "Error"):
-        return Seen("failed", said or "the sync failed")
     whole = not asked.get("resources") and not asked.get("dryRun")
+    failed = ours and whole and state.get("phase") in ("Failed", "Error")
+    if failed and fresh:
+        return Seen("failed", said or "the sync failed")
+    # Where only a hook failed, all that is compared is as the commit says.
+    if (status.get("sync") or {}).get("status") == "Synced" and not failed:
+        return Seen("synced", "synced")
     if ours and fresh and whole and state.get("phase") == "Succeeded":
         # What is out of sync in a comparison from before the sync is no news.
         later = _moment(status.get("reconciledAt")) > _moment(state.get("finishedAt"))

@@ -1,7 +1,7 @@
 """Delivery by Argo CD: commits as revisions, what a commit says, what the Application has to be. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -152,11 +152,14 @@ def sealed(file: Path) -> str:
 # The Application
 
 
-def problems(item: Mapping[str, Any], there: Place) -> tuple[str, ...]:
-    """Why an Application would not deliver what is committed there."""
+def problems(item: Mapping[str, Any], there: Place, default: Callable[[], str]) -> tuple[str, ...]:
+    """Why an Application would not deliver what is committed there.
+
+    `default`: the branch that the repository's HEAD names, empty where nobody can say; asked where HEAD is followed.
+    """
     spec = item.get("spec") or {}
     source = _source(spec, there)
-    return tuple(_wrong(item, spec, source, there))
+    return tuple(_wrong(item, spec, source, there, default))
 
 
 def refused(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -177,18 +180,27 @@ def _source(spec: Mapping[str, Any], there: Place) -> Mapping[str, Any]:
     return next((one for one in sources if str(one.get("path", "")).strip("/") == there.source), sources[0])
 
 
-def _wrong(item: Mapping[str, Any], spec: Mapping[str, Any], source: Mapping[str, Any], there: Place) -> Iterator[str]:
+def _wrong(
+    item: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    source: Mapping[str, Any],
+    there: Place,
+    default: Callable[[], str],
+) -> Iterator[str]:
+    revision = source.get("targetRevision") or "HEAD"
+    if revision == "HEAD":
+        revision = default() or there.branch
     helm, destination = source.get("helm") or {}, spec.get("destination") or {}
     if (item.get("metadata") or {}).get("deletionTimestamp"):
         yield "it is being deleted"
     for what, has, wanted, same in (
         ("spec.source.repoURL", source.get("repoURL"), there.repository, _address),
         ("spec.source.path", source.get("path"), there.source, lambda text: text.strip("/")),
-        ("spec.source.targetRevision", source.get("targetRevision") or "HEAD", there.branch, _branch),
+        ("spec.source.targetRevision", revision, there.branch, _branch),
         ("spec.source.helm.releaseName", helm.get("releaseName") or there.application, there.release, str),
         ("spec.destination.namespace", destination.get("namespace"), there.target.namespace, str),
     ):
-        if same(str(has or "")) not in (same(wanted), "HEAD"):
+        if same(str(has or "")) != same(wanted):
             yield f"{what} is {has or 'not set'}, and should be {wanted}"
     if f"../{VALUES}" not in (helm.get("valueFiles") or ()):
         yield f"spec.source.helm.valueFiles does not name ../{VALUES}"

@@ -412,7 +412,7 @@ class ArgoCD(_Section):
     application: DnsLabel | None = Field(None, description="name of the Application; by default RELEASE-ENVIRONMENT")
     namespace: DnsLabel = Field("argocd", description="namespace of the Application")
     context: str | None = Field(None, description="context of Argo CD's own cluster; by default target.context")
-    repository: str | None = Field(None, description="URL of the configuration repository, without a password")
+    repository: str | None = Field(None, description="URL of the configuration repository, without a login")
     branch: str = Field("main", min_length=1, description="branch that the Application follows")
     path: str | None = Field(None, description="folder in it that is this release's; by default RELEASE/ENVIRONMENT")
     username_variable: Variable | None = Field(None, description="variable that holds the user of the repository")

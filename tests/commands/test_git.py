@@ -41,12 +41,20 @@ MAIN = "refs/heads/main"
         (git.valid_branch(P, "main"), ("check-ref-format", MAIN)),
         (git.fetch(P, "main"), (*FETCH, f"+{MAIN}:refs/deploy/branch")),
         (git.branches(P, "x"), ("ls-remote", "--heads", "origin", "refs/heads/x")),
+        (git.default(P), ("ls-remote", "--symref", "origin", "HEAD")),
         (git.resolve(P, "-x"), ("rev-parse", "--verify", "--quiet", "--end-of-options", "-x")),
         (git.ancestor(P, "a", "b"), ("merge-base", "--is-ancestor", "a", "b")),
         (git.log(P, "%H", "a"), ("--literal-pathspecs", "log", "--first-parent", "--format=%H", "a", "--")),
         (
-            git.log(P, "%H", "a", path="x/y", most=1),
-            ("--literal-pathspecs", "log", "--first-parent", "-1", "--format=%H", "a", "--", "x/y"),
+            git.log(P, "%H", "a", path="x/y"),
+            ("--literal-pathspecs", "log", "--first-parent", "--format=%H", "a", "--", "x/y"),
+        ),
+        (
+            git.wrote(P, "^x: ", "a", "y"),
+            (
+                *("--literal-pathspecs", "log", "--full-history", "-1", "--format=%H"),
+                *("--basic-regexp", "--grep=^x: ", "a", "--", "y"),
+            ),
         ),
         (git.described(P, "%H", "a"), ("log", "--no-walk=unsorted", "--format=%H", "a")),
         (git.listed(P, "t"), ("ls-tree", "t")),

@@ -62,6 +62,7 @@ DEPLOYMENT = {"kind": "Deployment", "name": "web"}
 GONE = {"kind": "ConfigMap", "name": "old", "status": "OutOfSync", "requiresPruning": True}
 REFUSED = 'objects failed to apply, reason: Deployment.apps "web" is invalid: x. Retrying attempt #1 at 1:46PM.'
 RENDER = "failed to generate manifest: rpc error: `helm template . --name-template web` failed exit status 1: Error: x"
+SLOW = "failed to generate manifest: rpc error: `helm template . --name-template web` failed timeout after 1m30s"
 LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to list refs: authentication required"
 
 
@@ -111,6 +112,20 @@ LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to lis
             "one or more objects failed to apply",
             None,
             id="the sync failed",
+        ),
+        pytest.param(
+            app(operation=did("Failed", message="one or more synchronization tasks completed unsuccessfully")),
+            "failed",
+            "completed unsuccessfully",
+            None,
+            id="only a hook failed: all that is compared is synced",
+        ),
+        pytest.param(
+            app(operation=did("Failed", ended=BEFORE)), "start", "is over", None, id="its hook failed in a run before"
+        ),
+        pytest.param(app(operation=did("Failed", OLD)), "synced", "", None, id="a hook of an older one failed"),
+        pytest.param(
+            app(operation=did("Failed", resources=[DEPLOYMENT])), "synced", "", None, id="a part of it was in vain"
         ),
         pytest.param(
             app("OutOfSync", operation={**did("Running", message=REFUSED), "retryCount": 1, "startedAt": AFTER}),
@@ -174,6 +189,9 @@ LOGIN = "failed to generate manifest for source 1 of 1: rpc error: failed to lis
         ),
         pytest.param(
             app("Unknown", "", conditions={"ComparisonError": LOGIN}), "waiting", "authentication", TROUBLE, id="login"
+        ),
+        pytest.param(
+            app("Unknown", "", conditions={"ComparisonError": SLOW}), "waiting", "timeout", TROUBLE, id="helm was slow"
         ),
         pytest.param(app("Unknown", ""), "waiting", "could not compare", TROUBLE, id="nothing known"),
         pytest.param(

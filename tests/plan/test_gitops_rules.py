@@ -86,8 +86,12 @@ def written() -> dict[str, Any]:
     return application("shop", delivery)
 
 
+def main() -> str:
+    return "main"
+
+
 def test_what_is_written_for_an_application_fits() -> None:
-    assert problems(written(), PLACE) == ()
+    assert problems(written(), PLACE, main) == ()
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -112,6 +116,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
             "spec.source.path is web/prod/chart, and should be web/dev/chart",
         ),
         (changed("spec.source.targetRevision", "v1"), "spec.source.targetRevision is v1, and should be main"),
+        (changed("spec.source.repoURL", "HEAD"), "spec.source.repoURL is HEAD"),
         (changed("spec.source.helm.releaseName", "shop"), "helm.releaseName is shop, and should be web"),
         (changed("spec.source.helm", {}), "helm.releaseName is web-dev, and should be web"),
         (changed("spec.source.helm.valueFiles", ["values.yaml"]), "valueFiles does not name ../values.yaml"),
@@ -121,7 +126,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_an_application_that_would_not_deliver_it(item: dict[str, Any], said: str) -> None:
-    assert said in problems(item, PLACE)[0]
+    assert said in problems(item, PLACE, main)[0]
 
 
 @pytest.mark.parametrize(
@@ -136,13 +141,22 @@ def test_an_application_that_would_not_deliver_it(item: dict[str, Any], said: st
     ],
 )
 def test_an_application_that_says_it_otherwise(path: str, value: Any) -> None:
-    assert problems(changed(path, value), PLACE) == ()
+    assert problems(changed(path, value), PLACE, main) == ()
+
+
+@pytest.mark.parametrize("revision", ["HEAD", None])
+def test_an_application_that_follows_head_delivers_the_branch_that_it_names(revision: str | None) -> None:
+    item = changed("spec.source.targetRevision", revision)
+    elsewhere = replace(PLACE, branch="deploys")
+    assert problems(item, elsewhere, main) == ("spec.source.targetRevision is main, and should be deploys",)
+    assert problems(item, elsewhere, lambda: "deploys") == ()
+    assert problems(item, elsewhere, lambda: "") == (), "the repository is empty"
 
 
 def test_one_of_many_sources() -> None:
     item = written()
     item["spec"]["sources"] = [{"repoURL": "https://elsewhere", "path": "x"}, item["spec"].pop("source")]
-    assert problems(item, PLACE) == ()
+    assert problems(item, PLACE, main) == ()
 
 
 def test_encrypted_files_that_the_application_leaves_out() -> None:
