@@ -21,7 +21,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "networkPolicy": ({"networkPolicy": {"enabled": True, "egress": {"enabled": True}}}, {"NetworkPolicy"}),
     "istio": ({"istio": {"enabled": True}}, {"VirtualService", "DestinationRule"}),
     "istio.gateway": (
-        {"istio": {"enabled": True, "gateway": {"enabled": True}}},
+        {"istio": {"enabled": True, "hosts": ["a.example.com"], "gateway": {"enabled": True}}},
         {"VirtualService", "DestinationRule", "Gateway"},
     ),
     "istio.mtls": (
@@ -533,11 +533,18 @@ def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
 
 
 def test_a_gateway_of_its_own_is_beside_the_others(helm: Helm) -> None:
-    istio = {"enabled": True, "hosts": ["web.example.com"], "gateways": ["mesh"], "gateway": {"enabled": True}}
+    istio = {"enabled": True, "hosts": ["web.example.com"], "gateway": {"enabled": True}}
     rendered = helm.render({"istio": istio})
-    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "mesh"]
+    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "mesh"], "the mesh is there without one"
     (server,) = rendered.one("Gateway")["spec"]["servers"]
     assert server == {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["web.example.com"]}
+    tls = {"mode": "SIMPLE", "credentialName": "web-tls"}
+    rendered = helm.render(
+        {"istio": {**istio, "gateways": ["istio-system/public"], "gateway": {"enabled": True, "tls": tls}}}
+    )
+    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "istio-system/public"]
+    (server,) = rendered.one("Gateway")["spec"]["servers"]
+    assert (server["port"], server["tls"]) == ({"number": 443, "name": "https", "protocol": "HTTPS"}, tls)
 
 
 # -- the canary --------------------------------------------------------------------------------------------------------
