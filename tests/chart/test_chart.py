@@ -402,6 +402,17 @@ def test_the_autoscaler_owns_the_replicas(helm: Helm) -> None:
     assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu", "memory"]
 
 
+def test_an_autoscaler_that_nothing_moves_is_refused(helm: Helm) -> None:
+    by_nothing = {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}
+    assert "autoscaling.enabled needs something to scale by" in helm.refuse(TAGGED, by_nothing)
+    pods = {
+        "type": "Pods",
+        "pods": {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": 1}},
+    }
+    rendered = helm.render(by_nothing, {"autoscaling": {"metrics": [pods]}})
+    assert rendered.one("HorizontalPodAutoscaler")["spec"]["metrics"] == [pods]
+
+
 def test_probes(helm: Helm) -> None:
     container = helm.render().container
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}
@@ -653,6 +664,27 @@ def test_service_monitor_selects_the_service(helm: Helm) -> None:
     service = rendered.one("Service")
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def alerts(rendered: Rendered) -> dict[str, Any]:
+    (group,) = rendered.one("PrometheusRule")["spec"]["groups"]
+    return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+def test_a_limit_of_null_is_no_alert(helm: Helm) -> None:
+    rule = {"prometheusRule": {"enabled": True}}
+    by_limit = {
+        "errorRatio": "WebManyErrors",
+        "latencyP99": "WebSlow",
+        "restarts": "WebRestarts",
+        "fileDescriptors": "WebFileDescriptors",
+        "pods": "WebGone",
+    }
+    assert set(alerts(helm.render(rule))) == set(by_limit.values())
+    for limit, alert in by_limit.items():
+        left = alerts(helm.render(rule, {"prometheusRule": {"limits": {limit: None}}}))
+        assert set(left) == set(by_limit.values()) - {alert}
+    assert alerts(helm.render(rule, {"prometheusRule": {"limits": {"pods": 0}}}))["WebGone"].endswith(" < 0")
 
 
 @pytest.mark.parametrize("name", ["dev", "test", "prod"])
