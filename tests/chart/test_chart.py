@@ -666,9 +666,27 @@ def test_service_monitor_selects_the_service(helm: Helm) -> None:
     assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
-def alerts(rendered: Rendered) -> dict[str, Any]:
-    (group,) = rendered.one("PrometheusRule")["spec"]["groups"]
+def alerts(rendered: Rendered, name: str = "web") -> dict[str, Any]:
+    (group,) = rendered.one("PrometheusRule", name)["spec"]["groups"]
     return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+@pytest.mark.parametrize("length", [3, 38, 39, 46, 47, 56, 57, 58, 63])
+def test_alerts_and_dashboard_see_the_pods_of_both_versions(helm: Helm, length: int) -> None:
+    name = "w" * length
+    told = {"fullnameOverride": name, "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}
+    rendered = helm.render(told, canary())
+    expression = re.search(r'pod=~"([^"]+)"', next(iter(alerts(rendered, name).values())))
+    assert expression
+    deployments = rendered.all("Deployment")
+    assert len(deployments) == 2
+    for deployment in deployments:
+        for hashed in ("7d4b9c6f5", "6d5f9c7b8d"):
+            pod = f"{deployment}-{hashed}-"[:58] + "x2x4x"  # what Kubernetes makes of it
+            assert re.fullmatch(expression[1], pod)
+    (dashboard,) = rendered.one("ConfigMap", f"{name}-dashboard")["data"].values()
+    assert set(re.findall(r'pod=~\\"([^"]+)\\"', dashboard)) == {expression[1]}
+    assert not re.fullmatch(expression[1], f"{name[:30]}-other-7d4b9c6f5-x2x4x")
 
 
 def test_a_limit_of_null_is_no_alert(helm: Helm) -> None:
