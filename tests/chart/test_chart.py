@@ -569,15 +569,21 @@ def canary(**more: Any) -> dict[str, Any]:
 
 def test_without_a_canary_the_route_leads_to_the_service_alone(helm: Helm) -> None:
     (rule,) = helm.render(ROUTED).one("HTTPRoute")["spec"]["rules"]
-    assert rule["backendRefs"] == [{"name": "web", "port": 80}]
+    assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "web", "port": 80, "weight": 1}]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_a_route_says_what_the_api_server_would_add(helm: Helm) -> None:
+    mesh = {"name": "web", "group": "", "kind": "Service"}
+    route = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public", "sectionName": "http"}, mesh]}}
+    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "http"}
+    assert helm.render(route).one("HTTPRoute")["spec"]["parentRefs"] == [gateway, mesh]
 
 
 def test_canary_has_its_share_of_the_requests(helm: Helm) -> None:
     rendered = helm.render(canary(), {"istio": {"enabled": True}})
     (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
-    weights = [{"name": "web", "port": 80, "weight": 75}, {"name": "web-canary", "port": 80, "weight": 25}]
-    assert rule["backendRefs"] == weights
+    assert [(one["name"], one["weight"]) for one in rule["backendRefs"]] == [("web", 75), ("web-canary", 25)]
     (http,) = rendered.one("VirtualService")["spec"]["http"]
     assert [(one["destination"]["host"], one["weight"]) for one in http["route"]] == [("web", 75), ("web-canary", 25)]
     assert set(rendered.all("DestinationRule")) == {"web", "web-canary"}
