@@ -516,6 +516,25 @@ def test_network_policy_lets_through_what_is_needed(helm: Helm) -> None:
     assert "from" not in spec["ingress"][0]
 
 
+@pytest.mark.parametrize(
+    ("mode", "inwards", "outwards"),
+    [
+        ("", {"http"}, set()),
+        ("sidecar", {"http", 15008, 15020}, {15008, 15012}),
+        ("ambient", {"http", 15008}, {15008}),
+    ],
+)
+def test_network_policy_lets_the_mesh_through(
+    helm: Helm, mode: str, inwards: set[str | int], outwards: set[int]
+) -> None:
+    policy = {"enabled": True, "from": [{"namespaceSelector": {}}], "egress": {"enabled": True}}
+    spec = helm.render({"networkPolicy": policy, "istio": {"mode": mode}}).one("NetworkPolicy")["spec"]
+    assert {port["port"] for port in spec["ingress"][0]["ports"]} == inwards
+    probes = [peer["ipBlock"]["cidr"] for rule in spec["ingress"][1:] for peer in rule["from"]]
+    assert ("169.254.7.127/32" in probes) == (mode == "ambient")
+    assert {port["port"] for rule in spec["egress"][1:] for port in rule["ports"]} == outwards
+
+
 def test_istio_routes_to_the_service(helm: Helm) -> None:
     rendered = helm.render({"istio": {"enabled": True}})
     spec = rendered.one("VirtualService")["spec"]
