@@ -612,6 +612,15 @@ def test_canary_without_a_route_is_refused(helm: Helm) -> None:
     assert "httpRoute.enabled or istio.enabled" in helm.refuse(TAGGED, {"canary": {"enabled": True}})
 
 
+@pytest.mark.parametrize("gateways", [[], ["istio-system/public", "mesh"]])
+def test_canary_that_an_ambient_mesh_would_not_split_is_refused(helm: Helm, gateways: list[str]) -> None:
+    istio = {"enabled": True, "mode": "ambient", "gateways": gateways}
+    split = {"canary": {"enabled": True}}
+    assert "use httpRoute" in helm.refuse(TAGGED, split, {"istio": istio})
+    assert "VirtualService" in helm.render(split, {"istio": {**istio, "gateways": ["istio-system/public"]}}).kinds
+    assert "HTTPRoute" in helm.render(split, ROUTED, {"istio": istio}).kinds
+
+
 def test_canary_leaves_the_stable_version_as_it_is(helm: Helm) -> None:
     before, after = helm.render(*EVERYTHING, {"canary": {"enabled": False}}), helm.render(*EVERYTHING, canary())
     routes = ("HTTPRoute", "VirtualService")
