@@ -729,6 +729,7 @@ def test_a_limit_of_null_is_no_alert(helm: Helm) -> None:
         "errorRatio": "WebManyErrors",
         "latencyP99": "WebSlow",
         "restarts": "WebRestarts",
+        "unreached": "WebUnreached",
         "fileDescriptors": "WebFileDescriptors",
         "pods": "WebGone",
     }
