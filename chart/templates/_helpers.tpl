@@ -16,6 +16,19 @@
 {{- hasKey . "Canary" | ternary (printf "%s-canary" ($full | trunc 56 | trimSuffix "-")) $full -}}
 {{- end -}}
 
+{{/*
+The names of the pods of both versions, as a regular expression: DEPLOYMENT-HASH-RANDOM. Kubernetes cuts what is before the
+random part at 58 characters: of a long name it may take the hyphens, the hash, and the end of the name itself.
+*/}}
+{{- define "web.podNames" -}}
+{{- $expressions := list -}}
+{{- $canary := dict "Canary" true "Values" .Values "Chart" .Chart "Release" .Release -}}
+{{- range list (include "web.fullname" .) (include "web.fullname" $canary) -}}
+{{- $expressions = append $expressions (gt (len .) 46 | ternary (printf "%s(-?[a-z0-9]+){1,2}" (trunc 58 .)) (printf "%s-[a-z0-9]+-[a-z0-9]+" .)) -}}
+{{- end -}}
+{{- join "|" $expressions -}}
+{{- end -}}
+
 {{- define "web.serviceAccountName" -}}
 {{- default (.Values.serviceAccount.create | ternary (include "web.stableName" .) "default") .Values.serviceAccount.name -}}
 {{- end -}}

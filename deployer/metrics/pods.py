@@ -41,12 +41,12 @@ def _pods(
     found = []
     for workload in workloads:
         if workload.kind in _SUFFIX:
-            found.append(f"{_plain(workload.name)}-{_SUFFIX[workload.kind]}")
+            found.append(f"{_base(workload.name)}{_SUFFIX[workload.kind]}")
         if workload.kind != "Deployment":
             continue
         for item in deployments:
             mine = owned(replicasets, uid(item)) if name(item) == workload.name else ()
-            found += [f"{_plain(name(one))}-[a-z0-9]+" for one in mine if wanted(item, one)]
+            found += [f"{_base(name(one))}[a-z0-9]+" for one in mine if wanted(item, one)]
     return "|".join(found) or NOBODY
 
 
@@ -54,6 +54,9 @@ def _revision(item: Object) -> str | None:
     return (item["metadata"].get("annotations") or {}).get(_REVISION)
 
 
-def _plain(text: str) -> str:
-    """A name as an expression; a backslash would be PromQL's."""
-    return text.replace(".", "[.]")
+def _base(owner: str) -> str:
+    """What Kubernetes puts before the random part of a pod's name, as an expression; a backslash would be PromQL's.
+
+    It takes no more than 58 characters of it: two revisions of a Deployment whose name is that long are not told apart.
+    """
+    return f"{owner}-"[:58].replace(".", "[.]")

@@ -173,6 +173,7 @@ def _values(service: Service) -> Iterable[str]:
             yield f"{probe}: {{ httpGet: null, tcpSocket: {{ port: http }} }} # no path is known that tells more"
         elif path != usual:
             yield f"{probe}: {{ httpGet: {{ path: {path} }} }}"
+    yield "lifecycle: { preStop: { sleep: { seconds: 5 } } } # serves until nobody sends more; from Kubernetes 1.30 on"
     yield "test: { enabled: false } # helm test runs the image with -check URL: for a service that can do that"
 
 

@@ -1,12 +1,14 @@
 """What is watched after a rollout, from the profile. Pure."""
 
+import math
+
 from deployer.metrics.judge import Guard
 from deployer.metrics.query import READY_MADE, ready_made
 from deployer.profile import Profile
 from deployer.profile.schema import MetricGuard, Metrics
 
-REQUESTS = 20
-"""Fewer requests in a window say nothing of a ratio, or of one in a hundred."""
+REQUESTS = {"errorRatio": 20, "latencyP99": 200}
+"""Fewer requests in a window say nothing of a ratio; of one in a hundred, with two of them at least."""
 
 BOUNDS = {
     "errorRatio": {"maximum": 0.05, "max_ratio": 1.5, "margin": 0.01},
@@ -21,10 +23,13 @@ def guards(profile: Profile) -> tuple[Guard, ...]:
     if not metrics.url:
         return ()
     wanted = metrics.guards or tuple(MetricGuard.model_validate(name) for name in READY_MADE)
-    return tuple(_guard(one, metrics) for one in wanted)
+    watch = metrics.duration
+    if profile.strategy == "canary":
+        watch = max((step.pause for step in profile.canary.steps), default=watch)
+    return tuple(_guard(one, metrics, watch) for one in wanted)
 
 
-def _guard(given: MetricGuard, metrics: Metrics) -> Guard:
+def _guard(given: MetricGuard, metrics: Metrics, watch: float) -> Guard:
     bounds = {
         "maximum": given.max,
         "minimum": given.min,
@@ -34,17 +39,26 @@ def _guard(given: MetricGuard, metrics: Metrics) -> Guard:
     }
     said = {key: value for key, value in bounds.items() if value is not None}
     if given.name in READY_MADE:
-        requests = REQUESTS if given.min_requests is None else given.min_requests
+        requests = REQUESTS[given.name] if given.min_requests is None else given.min_requests
         query, said = ready_made(given.name, requests), BOUNDS[given.name] | said
     else:
         assert given.query is not None
         query = given.query
+    window, interval = given.window or metrics.window, given.interval or metrics.interval
     return Guard(
         name=given.name,
         query=query,
-        window=given.window or metrics.window,
-        interval=given.interval or metrics.interval,
-        fail_after=given.fail_after or metrics.fail_after,
+        window=window,
+        interval=interval,
+        fail_after=given.fail_after or metrics.fail_after or _fail_after(window, interval, watch),
         no_data=given.no_data or metrics.no_data,
         **said,
     )
+
+
+def _fail_after(window: float, interval: float, watch: float) -> int:
+    """Looks in a row. What happened once is in every look of a window: only what outlasts it happened again.
+
+    In a short watch as many as fit into half of it, for a new pod's first figures take a while; three at least.
+    """
+    return min(math.ceil(window / interval) + 1, max(3, int(watch / 2 / interval) + 1))

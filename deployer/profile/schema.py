@@ -483,7 +483,9 @@ class Metrics(_Section):
     duration: Duration = Field(120, description="how long the guards are watched")
     window: Duration = Field(60, description="what $window stands for: twice the scrape interval or more")
     interval: Duration = Field(10, description="time between looks: the scrape interval or more")
-    fail_after: int = Field(3, ge=1, description="breaches in a row that fail the rollout")
+    fail_after: int | None = Field(
+        None, ge=1, description="breaches in a row that fail the rollout; by default as many as outlast the window"
+    )
     no_data: Literal["ignore", "fail"] = Field("ignore", description="whether no data for a window is a breach")
     unreachable: Literal["warn", "indeterminate"] = Field(
         "warn", description="what becomes of a rollout whose metrics cannot be asked; it is never rolled back"

@@ -21,7 +21,7 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "networkPolicy": ({"networkPolicy": {"enabled": True, "egress": {"enabled": True}}}, {"NetworkPolicy"}),
     "istio": ({"istio": {"enabled": True}}, {"VirtualService", "DestinationRule"}),
     "istio.gateway": (
-        {"istio": {"enabled": True, "gateway": {"enabled": True}}},
+        {"istio": {"enabled": True, "hosts": ["a.example.com"], "gateway": {"enabled": True}}},
         {"VirtualService", "DestinationRule", "Gateway"},
     ),
     "istio.mtls": (
@@ -402,6 +402,17 @@ def test_the_autoscaler_owns_the_replicas(helm: Helm) -> None:
     assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu", "memory"]
 
 
+def test_an_autoscaler_that_nothing_moves_is_refused(helm: Helm) -> None:
+    by_nothing = {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}
+    assert "autoscaling.enabled needs something to scale by" in helm.refuse(TAGGED, by_nothing)
+    pods = {
+        "type": "Pods",
+        "pods": {"metric": {"name": "queue"}, "target": {"type": "AverageValue", "averageValue": 1}},
+    }
+    rendered = helm.render(by_nothing, {"autoscaling": {"metrics": [pods]}})
+    assert rendered.one("HorizontalPodAutoscaler")["spec"]["metrics"] == [pods]
+
+
 def test_probes(helm: Helm) -> None:
     container = helm.render().container
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}
@@ -505,6 +516,25 @@ def test_network_policy_lets_through_what_is_needed(helm: Helm) -> None:
     assert "from" not in spec["ingress"][0]
 
 
+@pytest.mark.parametrize(
+    ("mode", "inwards", "outwards"),
+    [
+        ("", {"http"}, set()),
+        ("sidecar", {"http", 15008, 15020}, {15008, 15012}),
+        ("ambient", {"http", 15008}, {15008}),
+    ],
+)
+def test_network_policy_lets_the_mesh_through(
+    helm: Helm, mode: str, inwards: set[str | int], outwards: set[int]
+) -> None:
+    policy = {"enabled": True, "from": [{"namespaceSelector": {}}], "egress": {"enabled": True}}
+    spec = helm.render({"networkPolicy": policy, "istio": {"mode": mode}}).one("NetworkPolicy")["spec"]
+    assert {port["port"] for port in spec["ingress"][0]["ports"]} == inwards
+    probes = [peer["ipBlock"]["cidr"] for rule in spec["ingress"][1:] for peer in rule["from"]]
+    assert ("169.254.7.127/32" in probes) == (mode == "ambient")
+    assert {port["port"] for rule in spec["egress"][1:] for port in rule["ports"]} == outwards
+
+
 def test_istio_routes_to_the_service(helm: Helm) -> None:
     rendered = helm.render({"istio": {"enabled": True}})
     spec = rendered.one("VirtualService")["spec"]
@@ -533,11 +563,18 @@ def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
 
 
 def test_a_gateway_of_its_own_is_beside_the_others(helm: Helm) -> None:
-    istio = {"enabled": True, "hosts": ["web.example.com"], "gateways": ["mesh"], "gateway": {"enabled": True}}
+    istio = {"enabled": True, "hosts": ["web.example.com"], "gateway": {"enabled": True}}
     rendered = helm.render({"istio": istio})
-    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "mesh"]
+    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "mesh"], "the mesh is there without one"
     (server,) = rendered.one("Gateway")["spec"]["servers"]
     assert server == {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["web.example.com"]}
+    tls = {"mode": "SIMPLE", "credentialName": "web-tls"}
+    rendered = helm.render(
+        {"istio": {**istio, "gateways": ["istio-system/public"], "gateway": {"enabled": True, "tls": tls}}}
+    )
+    assert rendered.one("VirtualService")["spec"]["gateways"] == ["web", "istio-system/public"]
+    (server,) = rendered.one("Gateway")["spec"]["servers"]
+    assert (server["port"], server["tls"]) == ({"number": 443, "name": "https", "protocol": "HTTPS"}, tls)
 
 
 # -- the canary --------------------------------------------------------------------------------------------------------
@@ -551,15 +588,21 @@ def canary(**more: Any) -> dict[str, Any]:
 
 def test_without_a_canary_the_route_leads_to_the_service_alone(helm: Helm) -> None:
     (rule,) = helm.render(ROUTED).one("HTTPRoute")["spec"]["rules"]
-    assert rule["backendRefs"] == [{"name": "web", "port": 80}]
+    assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "web", "port": 80, "weight": 1}]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_a_route_says_what_the_api_server_would_add(helm: Helm) -> None:
+    mesh = {"name": "web", "group": "", "kind": "Service"}
+    route = {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public", "sectionName": "http"}, mesh]}}
+    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "http"}
+    assert helm.render(route).one("HTTPRoute")["spec"]["parentRefs"] == [gateway, mesh]
 
 
 def test_canary_has_its_share_of_the_requests(helm: Helm) -> None:
     rendered = helm.render(canary(), {"istio": {"enabled": True}})
     (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
-    weights = [{"name": "web", "port": 80, "weight": 75}, {"name": "web-canary", "port": 80, "weight": 25}]
-    assert rule["backendRefs"] == weights
+    assert [(one["name"], one["weight"]) for one in rule["backendRefs"]] == [("web", 75), ("web-canary", 25)]
     (http,) = rendered.one("VirtualService")["spec"]["http"]
     assert [(one["destination"]["host"], one["weight"]) for one in http["route"]] == [("web", 75), ("web-canary", 25)]
     assert set(rendered.all("DestinationRule")) == {"web", "web-canary"}
@@ -567,6 +610,15 @@ def test_canary_has_its_share_of_the_requests(helm: Helm) -> None:
 
 def test_canary_without_a_route_is_refused(helm: Helm) -> None:
     assert "httpRoute.enabled or istio.enabled" in helm.refuse(TAGGED, {"canary": {"enabled": True}})
+
+
+@pytest.mark.parametrize("gateways", [[], ["istio-system/public", "mesh"]])
+def test_canary_that_an_ambient_mesh_would_not_split_is_refused(helm: Helm, gateways: list[str]) -> None:
+    istio = {"enabled": True, "mode": "ambient", "gateways": gateways}
+    split = {"canary": {"enabled": True}}
+    assert "use httpRoute" in helm.refuse(TAGGED, split, {"istio": istio})
+    assert "VirtualService" in helm.render(split, {"istio": {**istio, "gateways": ["istio-system/public"]}}).kinds
+    assert "HTTPRoute" in helm.render(split, ROUTED, {"istio": istio}).kinds
 
 
 def test_canary_leaves_the_stable_version_as_it_is(helm: Helm) -> None:
@@ -646,6 +698,46 @@ def test_service_monitor_selects_the_service(helm: Helm) -> None:
     service = rendered.one("Service")
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def alerts(rendered: Rendered, name: str = "web") -> dict[str, Any]:
+    (group,) = rendered.one("PrometheusRule", name)["spec"]["groups"]
+    return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+@pytest.mark.parametrize("length", [3, 38, 39, 46, 47, 56, 57, 58, 63])
+def test_alerts_and_dashboard_see_the_pods_of_both_versions(helm: Helm, length: int) -> None:
+    name = "w" * length
+    told = {"fullnameOverride": name, "prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}
+    rendered = helm.render(told, canary())
+    expression = re.search(r'pod=~"([^"]+)"', next(iter(alerts(rendered, name).values())))
+    assert expression
+    deployments = rendered.all("Deployment")
+    assert len(deployments) == 2
+    for deployment in deployments:
+        for hashed in ("7d4b9c6f5", "6d5f9c7b8d"):
+            pod = f"{deployment}-{hashed}-"[:58] + "x2x4x"  # what Kubernetes makes of it
+            assert re.fullmatch(expression[1], pod)
+    (dashboard,) = rendered.one("ConfigMap", f"{name}-dashboard")["data"].values()
+    assert set(re.findall(r'pod=~\\"([^"]+)\\"', dashboard)) == {expression[1]}
+    assert not re.fullmatch(expression[1], f"{name[:30]}-other-7d4b9c6f5-x2x4x")
+
+
+def test_a_limit_of_null_is_no_alert(helm: Helm) -> None:
+    rule = {"prometheusRule": {"enabled": True}}
+    by_limit = {
+        "errorRatio": "WebManyErrors",
+        "latencyP99": "WebSlow",
+        "restarts": "WebRestarts",
+        "unreached": "WebUnreached",
+        "fileDescriptors": "WebFileDescriptors",
+        "pods": "WebGone",
+    }
+    assert set(alerts(helm.render(rule))) == set(by_limit.values())
+    for limit, alert in by_limit.items():
+        left = alerts(helm.render(rule, {"prometheusRule": {"limits": {limit: None}}}))
+        assert set(left) == set(by_limit.values()) - {alert}
+    assert alerts(helm.render(rule, {"prometheusRule": {"limits": {"pods": 0}}}))["WebGone"].endswith(" < 0")
 
 
 @pytest.mark.parametrize("name", ["dev", "test", "prod"])

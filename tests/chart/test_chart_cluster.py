@@ -36,7 +36,7 @@ def restricted() -> Iterator[str]:
     kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.mark.parametrize("name", ["dev", "test", "prod"])
+@pytest.mark.parametrize("name", ["dev", "test", "prod", "gateway", "mesh"])
 def test_api_server_takes_it_without_a_warning(helm: Helm, restricted: str, name: str) -> None:
     objects = [item for item in helm.render(environment(name)).objects if item["kind"] not in CUSTOM]
     done = kubectl(

@@ -35,6 +35,7 @@ REFUSED = {
     "more than all requests": ({"canary": {"weight": 101}}, "/canary/weight'"),
     "half a percent": ({"canary": {"weight": 0.5}}, "/canary/weight': got number, want integer"),
     "a mesh that is none": ({"istio": {"mode": "proxyless"}}, "/istio/mode'"),
+    "a Gateway for nobody": ({"istio": {"enabled": True, "gateway": {"enabled": True}}}, "/istio/hosts': minItems"),
     "traces to nowhere": ({"openTelemetry": {"enabled": True}}, "/openTelemetry/endpoint': minLength"),
 }
 

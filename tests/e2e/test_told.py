@@ -13,7 +13,7 @@ from processes import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-ALERTS = {"errorRatio": -1, "latencyP99": -1, "restarts": -1, "fileDescriptors": -1, "pods": 1000}
+ALERTS = {"errorRatio": -1, "latencyP99": -1, "restarts": -1, "unreached": -1, "fileDescriptors": -1, "pods": 1000}
 """Limits that every service is beyond."""
 
 
@@ -47,7 +47,7 @@ def test_metrics_dashboard_alerts_and_traces(project: Project, tmp_path: Path) -
     (service,) = json.loads(project.kubectl("get", "services", "--selector", chosen, "--output", "json"))["items"]
     assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
     (alerts,) = project.objects("prometheusrules.monitoring.coreos.com")
-    assert len(alerts["spec"]["groups"][0]["rules"]) == 5, "the operator's own definition takes them as they are"
+    assert len(alerts["spec"]["groups"][0]["rules"]) == 6, "the operator's own definition takes them as they are"
     version = done.json["image"]["tag"]
     maps = {item["metadata"]["name"]: item["data"] for item in project.objects("configmaps")}
     dashboard = json.loads(maps["web-dashboard"][f"{project.namespace}-web.json"])
@@ -66,7 +66,7 @@ def test_metrics_dashboard_alerts_and_traces(project: Project, tmp_path: Path) -
             assert values(rule["expr"]) == [], f"{rule['alert']}: the service is well"
     checked = tmp_path / "rules.yml"
     checked.write_text(yaml.safe_dump({"groups": [{"name": "web", "rules": rules(project.namespace)}]}))
-    assert "SUCCESS: 5 rules found" in run("promtool", "check", "rules", checked).stdout
+    assert "SUCCESS: 6 rules found" in run("promtool", "check", "rules", checked).stdout
 
     until(lambda: spans(lambda about: about.get("k8s.namespace.name") == project.namespace), "a trace", 60)
     span = spans(lambda about: about.get("k8s.namespace.name") == project.namespace)[0]

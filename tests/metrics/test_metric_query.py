@@ -95,3 +95,10 @@ def test_the_pods_of_a_canary_and_of_the_stable_version() -> None:
     assert pods.present(new, deployments, sets) == "web-canary-c3-[a-z0-9]+"
     assert pods.present(stable, deployments, sets) == "web-b2-[a-z0-9]+"
     assert not re.fullmatch("web-b2-[a-z0-9]+", "web-canary-c3-x7f2k")
+
+
+@pytest.mark.parametrize("length", [46, 47, 52, 57, 58, 63])
+def test_the_pods_of_a_long_name(length: int) -> None:
+    owner, name = "w" * length, f"{'w' * length}-6d5f9c7b8d"
+    found = pods.present([Workload("Deployment", owner)], [deployment(owner, 1)], [replicaset(owner, "6d5f9c7b8d", 1)])
+    assert re.fullmatch(found, f"{name}-"[:58] + "x7f2k"), "Kubernetes cuts what is before the random part"

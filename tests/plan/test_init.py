@@ -67,6 +67,7 @@ def test_the_example_itself_comes_out_as_it_is() -> None:
     made = files(service, SHIPPED)
     ours, theirs = (yaml.safe_load(text["environments/base.yaml"]) for text in (made, SHIPPED))
     assert ours["values"].pop("test") == {"enabled": False}
+    assert ours["values"].pop("lifecycle")
     assert ours == theirs
     for name in ("dev", "test", "prod"):
         ours, theirs = (yaml.safe_load(text[f"environments/{name}.yaml"]) for text in (made, SHIPPED))
@@ -89,6 +90,7 @@ def test_the_base() -> None:
     assert made["values"]["startupProbe"] == made["values"]["livenessProbe"] == {"httpGet": {"path": "/health"}}
     assert made["values"]["readinessProbe"] == {"httpGet": {"path": "/ready"}}
     assert made["values"]["test"] == {"enabled": False}
+    assert made["values"]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}, "a usual service ends at SIGTERM"
 
 
 def test_a_port_is_probed_where_no_path_is_known() -> None:

@@ -34,7 +34,34 @@ def test_a_url_is_enough() -> None:
     assert found["errorRatio"].max_ratio == 1.5
     assert found["latencyP99"].maximum is None
     assert all(one.compares for one in found.values())
-    assert all(one.query.endswith(">= 20") for one in found.values())
+    assert {name: one.query.rpartition(" ")[2] for name, one in found.items()} == {
+        "errorRatio": "20",
+        "latencyP99": "200",
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "looks"),
+    [
+        ({}, 7),
+        ({"window": "2m", "interval": "15s", "duration": "5m"}, 9),
+        ({"window": "50s", "interval": "15s"}, 5),
+        ({"duration": "1m"}, 4),
+        ({"duration": "20s"}, 3),
+        ({"window": "8s", "interval": "1s", "failAfter": 3}, 3),
+        ({"guards": [{"name": "errorRatio", "window": "30s"}]}, 4),
+        ({"failAfter": 5, "guards": [{"name": "errorRatio", "failAfter": 2}]}, 2),
+    ],
+)
+def test_one_event_is_no_breach_unless_the_profile_says_so(section: dict[str, Any], looks: int) -> None:
+    """It is in every look for as long as the window is."""
+    assert guards(**section)["errorRatio"].fail_after == looks
+
+
+def test_a_canary_is_watched_for_its_longest_pause() -> None:
+    canary = {"strategy": "canary", "canary": {"steps": [{"weight": 5, "pause": "1m"}, {"weight": 50, "pause": "90s"}]}}
+    profile = Profile.model_validate({**BASE, **canary, "metrics": {"url": "http://p"}})
+    assert {one.fail_after for one in metrics.guards(profile)} == {5}
 
 
 def test_what_a_guard_says_wins() -> None:

@@ -48,7 +48,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Lookup finds a variable, as os.LookupEnv does.
 type Lookup func(name string) (value string, set bool)
 
-// defaults by environment; one that is not listed gets the careful ones of prod.
+// defaults by environment; one that is not listed, or not said, gets the careful ones of prod.
 var defaults = map[string]Config{
 	"dev":  {LogLevel: slog.LevelDebug, ShutdownTimeout: 2 * time.Second},
 	"test": {LogLevel: slog.LevelInfo, ShutdownDelay: time.Second, ShutdownTimeout: 10 * time.Second},
@@ -58,7 +58,7 @@ var defaults = map[string]Config{
 // Load reads all settings, or says in one line everything that is wrong with them.
 func Load(lookup Lookup) (Config, error) {
 	r := reader{lookup: lookup}
-	environment := r.text("ENVIRONMENT", "dev")
+	environment := r.text("ENVIRONMENT", "unknown")
 	c, known := defaults[environment]
 	if !known {
 		c = defaults["prod"]

@@ -34,6 +34,10 @@ func TestDefaultsOfTheEnvironment(t *testing.T) {
 			t.Errorf("%s: %+v", environment, got)
 		}
 	}
+	got, err := Load(from(nil))
+	if err != nil || got.Environment != "unknown" || got.ShutdownDelay != 3*time.Second || got.LogLevel != slog.LevelInfo {
+		t.Errorf("without one it is careful: %+v, %v", got, err)
+	}
 }
 
 func TestVariablesOverDefaults(t *testing.T) {

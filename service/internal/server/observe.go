@@ -22,6 +22,11 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 }
 
+// buckets are each at most half more than the one before: a p99 that moves into the next is no doubled one.
+var buckets = []float64{
+	.005, .0075, .01, .015, .02, .03, .045, .067, .1, .15, .2, .3, .45, .67, 1, 1.5, 2, 3, 4.5, 6.7, 10,
+}
+
 func newMetrics(registry *prometheus.Registry, build Build, environment string) metrics {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	auto := promauto.With(registry)
@@ -37,6 +42,7 @@ func newMetrics(registry *prometheus.Registry, build Build, environment string) 
 		}, labels),
 		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "http_request_duration_seconds", Help: "Time to answer, by route, method and status code.",
+			Buckets: buckets,
 		}, labels),
 	}
 }

@@ -137,11 +137,20 @@ func TestMetrics(t *testing.T) {
 		`http_requests_total{code="405",method="other",route="other"} 1`,
 		`http_requests_total{code="200",method="GET",route="/healthz"} 1`,
 		`http_request_duration_seconds_count{code="200",method="GET",route="/"} 2`,
+		`http_request_duration_seconds_bucket{code="200",method="GET",route="/",le="0.3"} 2`,
 		`build_info{environment="dev",revision="abc",version="v1"} 1`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("%s is missing", line)
+		}
+	}
+}
+
+func TestBucketsAreNoFurtherApartThanTheGuardForgives(t *testing.T) {
+	for i, limit := range buckets[1:] {
+		if before := buckets[i]; limit > before*1.501 {
+			t.Errorf("a p99 of %v may look like one of %v", before, limit)
 		}
 	}
 }

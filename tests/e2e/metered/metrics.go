@@ -17,7 +17,7 @@ type metrics struct {
 
 var (
 	seen   = metrics{requests: map[int]uint64{}, buckets: map[float64]uint64{}}
-	limits = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	limits = []float64{.005, .0075, .01, .015, .02, .03, .045, .067, .1, .15, .2, .3, .45, .67, 1, 1.5, 2, 3, 4.5, 6.7, 10}
 )
 
 func (m *metrics) next() uint64 {
