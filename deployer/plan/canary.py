@@ -35,9 +35,12 @@ ROOM = 3
 
 
 def standing(values: Values) -> Canary | None:
-    """Where a revision with these values stands between two versions; None where it has one."""
+    """Where a revision with these values stands between two versions; None where it has one.
+
+    Other charts know a `canary.enabled` of their own, which is none of ours: we always say the step too.
+    """
     found = values.get(KEY)
-    if not isinstance(found, Mapping) or not found.get("enabled"):
+    if not isinstance(found, Mapping) or not found.get("enabled") or not {"step", "steps"} <= found.keys():
         return None
     weight, step, steps = (_number(found.get(key)) for key in ("weight", "step", "steps"))
     return Canary(weight, step, steps)
