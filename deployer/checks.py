@@ -258,7 +258,7 @@ class Checks:
         if self.prometheus:
             checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if self.profile.strategy == "canary":
-            checks["canary"] = pool.submit(lambda: self._canary(checks["helm"].result(), values, checks["chart"]))
+            checks["canary"] = pool.submit(lambda: self._canary(checks, values))
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
@@ -531,21 +531,23 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
-    def _canary(self, program: Helm, values: Values, rendered: Future[list[dict[str, Any]]]) -> None:
-        """That the chart can do what the profile asks of it."""
-        rendered.result()  # what fails there is told once
-        name, settings = str(self.profile.release.chart), self.profile.canary
-        split = {**values, canary.KEY: {"enabled": True, "weight": 1}}
-        text = release_values.text(release_values.release(split, self._some_image, self.profile.registry.pull_secret))
-        try:
-            manifest = objects(self.programs.read(program.template(self.project / name, text)))
-        except ProgramFailed as error:
-            raise PreflightError(
-                f"chart {name} does not render with a canary, and strategy is canary",
-                detail=error.detail[-10:],
-                hint="docs/canary.md says what a chart needs",
-            ) from None
-        canary.demand(settings.route, name, manifest)
+    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> None:
+        """That the chart can do what the profile asks of it, beside what runs too."""
+        checks["chart"].result()  # what fails there is told once
+        name, facts, program = str(self.profile.release.chart), self._facts(checks), checks["helm"].result()
+        pull_secret = self.profile.registry.pull_secret if self.login else None
+        base = canary.wanted(self.profile, facts, values, pull_secret)
+        new = release_values.release(values, self._some_image, pull_secret)
+        for trial in canary.trials(self.profile, base, facts.history, new):
+            try:
+                text = self.programs.read(program.template(self.project / name, release_values.text(trial.values)))
+            except ProgramFailed as error:
+                raise PreflightError(
+                    f"chart {name} does not render with a canary{trial.where}, and strategy is canary",
+                    detail=error.detail[-10:],
+                    hint=trial.hint,
+                ) from None
+            canary.demand(self.profile.canary.route, name, trial, objects(text))
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
         denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))

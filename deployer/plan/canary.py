@@ -6,6 +6,7 @@ the stable version, as helm has them on record, and under `canary` what the char
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.errors import PreflightError
@@ -94,6 +95,29 @@ def layered(portion: Portion, new: Values) -> Values:
     return {**base.values, KEY: {**section, "values": differing}}
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A revision that the chart is to make of a canary, before any is made."""
+
+    values: Values = field(repr=False)
+    where: str  # " beside revision 4"
+    hint: str  # what to do where the chart makes no canary of them
+
+
+def trials(profile: Profile, base: Base | None, history: Sequence[Revision], new: Values) -> tuple[Trial, ...]:
+    """What a chart is tried with; `base`: what the canary stands on, None where there is to be none yet."""
+    hint = "docs/canary.md says what a chart needs"
+    if base is None:
+        return (Trial({**new, KEY: {"enabled": True, "weight": 1}}, "", hint),)
+    portions = _portions(profile, base, history)
+    lacking = (
+        "until the last step the stable pods, and the route, have the values of that revision: release what they lack "
+        "with `strategy: rolling` once, then go on with canaries"
+    )
+    beside = f" beside revision {base.revision.number}"
+    return (Trial(layered(portions[-1], new), "", hint), Trial(layered(portions[1], new), beside, lacking))
+
+
 def kept(made: Sequence[Step]) -> int:
     """How many revisions helm keeps while these steps are done."""
     return max(step.deed.keep for step in made if isinstance(step.deed, Upgrade))
@@ -133,19 +157,17 @@ def clearing(history: Sequence[Revision]) -> tuple[Step, ...]:
     return ()
 
 
-def demand(route: str, chart: str, manifest: Sequence[Mapping[str, Any]]) -> None:
+def demand(route: str, chart: str, trial: Trial, manifest: Sequence[Mapping[str, Any]]) -> None:
     """That a chart, rendered with a canary, splits requests. Raises PreflightError that says what it lacks."""
     group, kind, values = ROUTES[route]
     split = [one for one in manifest if is_route(one) and one["kind"] == kind and _backends(one) > 1]
     if not split:
         raise PreflightError(
-            f"chart {chart} makes no {kind}.{group} that splits requests (canary.route: {route})",
-            hint=f"set {values}; docs/canary.md says what a chart needs",
+            f"chart {chart} makes no {kind}.{group} that splits requests{trial.where} (canary.route: {route})",
+            hint=f"set {values}; {trial.hint}",
         )
     if sum(one.get("kind") == "Deployment" for one in manifest) < 2:
-        raise PreflightError(
-            f"chart {chart} makes no second Deployment for the canary", hint="docs/canary.md says what a chart needs"
-        )
+        raise PreflightError(f"chart {chart} makes no second Deployment for the canary{trial.where}", hint=trial.hint)
 
 
 def is_route(item: Mapping[str, Any]) -> bool:

@@ -271,6 +271,7 @@ def test_helm_keeps_what_may_have_to_be_put_back() -> None:
 # -- what a chart must make --------------------------------------------------------------------------------------------
 
 DEPLOYMENTS: list[dict[str, Any]] = [{"kind": "Deployment"}, {"kind": "Deployment"}]
+TRIAL = canary.Trial({}, " beside revision 4", "strategy: rolling once")
 
 
 def http_route(*backends: str) -> dict[str, Any]:
@@ -284,8 +285,8 @@ def virtual_service(*backends: str) -> dict[str, Any]:
 
 
 def test_a_chart_that_can() -> None:
-    canary.demand("httproute", "chart", [*DEPLOYMENTS, http_route("web", "web-canary")])
-    canary.demand("istio", "chart", [*DEPLOYMENTS, virtual_service("web", "web-canary")])
+    canary.demand("httproute", "chart", TRIAL, [*DEPLOYMENTS, http_route("web", "web-canary")])
+    canary.demand("istio", "chart", TRIAL, [*DEPLOYMENTS, virtual_service("web", "web-canary")])
 
 
 @pytest.mark.parametrize(
@@ -298,8 +299,22 @@ def test_a_chart_that_can() -> None:
     ],
 )
 def test_a_chart_that_cannot(route: str, manifest: list[dict[str, Any]], lacks: str) -> None:
-    with pytest.raises(PreflightError, match=lacks):
-        canary.demand(route, "chart", manifest)
+    with pytest.raises(PreflightError, match=lacks) as refused:
+        canary.demand(route, "chart", TRIAL, manifest)
+    assert "beside revision 4" in refused.value.message
+    assert str(refused.value.hint).endswith("strategy: rolling once")
+
+
+def test_a_chart_is_tried_with_the_route_of_the_stable_version_too() -> None:
+    """Until the last step the values are the stable version's: a route that is new is not among them."""
+    new = release_values.release({**GIVEN, "httpRoute": {"enabled": True}}, NEW, None)
+    promoted, beside = canary.trials(profile(), base(), (STABLE,), new)
+    assert promoted.values["httpRoute"] == {"enabled": True}
+    assert "httpRoute" not in beside.values
+    assert (beside.values["canary"]["weight"], beside.where) == (5, " beside revision 4")
+    assert "strategy: rolling" in beside.hint
+    (alone,) = canary.trials(profile(), None, (), new)
+    assert alone.values == {**new, "canary": {"enabled": True, "weight": 1}}
 
 
 def test_a_chart_that_changed_is_told() -> None:
