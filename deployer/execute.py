@@ -110,7 +110,8 @@ class _Run:
     manifest: str = ""
     began: float = field(default_factory=time.monotonic)
     since: float = 0.0  # server time before helm started, or before the commit
-    portion: Portion | None = None  # what the newest revision gives a canary
+    portion: Portion | None = None  # what a canary gets by the newest revision, helm's deed with it ended or not
+    refused: bool = False  # helm could not make a revision of a canary, though the API server answers
     changed: bool = False
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
@@ -129,6 +130,11 @@ class _Run:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
         return self.doors.cluster
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether a canary is released."""
+        return any(isinstance(step.deed, Upgrade) and step.deed.portion for step in self.plan.steps)
 
     @property
     def pulled(self) -> "ByArgoCD":
@@ -164,9 +170,10 @@ def execute(
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
-            except (UnhealthyError, DeadlineError) as failure:
+            except DeployError as failure:
                 error = failure
-                restored = _recover(run)
+                if run.refused or isinstance(failure, UnhealthyError | DeadlineError):
+                    restored = _recover(run)
     except DeployError as failure:
         error = failure
     return Result(
@@ -371,6 +378,7 @@ def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
         wait="workloads" if rendered.waits else "hooks",
     )
     run.changed = True
+    run.revision, run.portion = None, deed.portion
     with beside.watching(
         run.cluster,
         run.plan.target.namespace,
@@ -384,12 +392,13 @@ def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
             answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)), doom.found)
         except ProgramFailed as error:
             if not doom.last_word():
-                raise _helm_failed(run, "helm could not release the chart", error) from None
+                failure = _helm_failed(run, "helm could not release the chart", error)
+                run.refused = run.in_steps and failure.exit_code is ExitCode.FAILED
+                raise failure from None
             assert doom.judgement is not None
             _explain(run, doom.judgement, doom.diagnosis)
             raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
     run.revision, run.manifest = release.upgraded(answer)
-    run.portion = deed.portion
     return f"revision {run.revision}"
 
 
@@ -637,7 +646,7 @@ def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
     for judgement in outcome.judgements:
         run.warnings.extend(judgement.warnings)
-    run.rolled = outcome.rolled or any(isinstance(step.deed, Upgrade) and step.deed.portion for step in run.plan.steps)
+    run.rolled = outcome.rolled or run.in_steps
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
         return _summary(outcome)
@@ -703,7 +712,7 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
 
 def _recover(run: _Run) -> int | None:
     """Put the good revision back; the revision that serves again, or None."""
-    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit)
+    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit, run.portion)
     deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback | Revert)]
     if not deeds:
         return None
@@ -716,16 +725,17 @@ def _recover(run: _Run) -> int | None:
         _warn(run, f"revision {good} could not be put back: {error.message}")
         return None
     finally:
-        run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed
+        run.judgements, run.diagnosis, (run.revision, run.commit, run.portion) = judgements, diagnosis, failed
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
+    if restored is not None:
+        return f"revision {restored} serves again; deploy anew when the cause is mended"
     if isinstance(error, Interrupted):
         return _left(run)
     if not isinstance(error, UnhealthyError | DeadlineError):
-        return error.hint if error else None
-    if restored is not None:
-        return f"revision {restored} serves again; deploy anew when the cause is mended"
+        said = (error.hint if error else None, _left(run) if error and run.portion else None)
+        return "; ".join(filter(None, said)) or None
     target, name = run.plan.target, run.plan.release
     if run.commit:
         return (
@@ -745,11 +755,10 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 def _left(run: _Run) -> str:
     """What an interrupted run leaves behind."""
     if run.portion:
-        env = run.plan.environment
-        return (
-            f"revision {run.revision} is a canary with {run.portion.weight} % of the requests: `deploy up --env {env}` "
-            f"goes on with it, `deploy rollback --env {env}` takes it back"
-        )
+        env, weight = run.plan.environment, f"{run.portion.weight} % of the requests"
+        what = "helm was about to release" if run.revision is None else f"revision {run.revision} is"
+        how = f"`deploy up --env {env}` goes on with it, `deploy rollback --env {env}` takes it back"
+        return f"{what} a canary with {weight}: {how}"
     if run.commit:
         return (
             f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "

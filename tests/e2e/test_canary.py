@@ -194,6 +194,39 @@ def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
     taken_back(canary)
 
 
+def test_a_route_that_the_cluster_refuses_is_taken_back(canary: Project) -> None:
+    """helm fails with half of the requests on the canary: the route of the new version comes with the last step."""
+    released(canary)
+    canary.profile("dev", values={"httpRoute": {"filters": [{"type": "RequestRedirect"}]}})
+    done = canary.deploy(*NEXT, "--output", "json", environ=CI)
+    assert done.code == 1, done
+    assert "canary 50% done" in done.err
+    assert "stable FAILED" in done.err
+    assert "helm could not release the chart" in done.json["message"]
+    assert done.json["release"]["restored"] == 1
+    assert "revision 1 serves again" in done.json["hint"]
+    taken_back(canary)
+
+
+def test_a_route_that_does_not_run_yet_is_missed_before_anything_is_touched(canary: Project) -> None:
+    """The stable pods keep the values of their version until the last step, and these have no route."""
+    canary.profile("dev", strategy="rolling", values={"httpRoute": {"enabled": False}})
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    canary.profile("dev", strategy="canary", values={"httpRoute": {"enabled": True}})
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 3, done
+    assert "does not render with a canary beside revision 1" in done.err
+    assert "`strategy: rolling` once" in done.err
+    canary.profile("dev", strategy="rolling")
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    canary.profile("dev", strategy="canary")
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert "canary 50% done" in done.err
+
+
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, tmp_path: Path, step: int) -> None:
     released(canary)
