@@ -162,8 +162,9 @@ class Checks:
         _raise(checks)
         facts, manifest = self._facts(checks), checks["chart"].result()
         rendered = release.rendered(manifest, first=not repair.settled(facts.history))
+        midway = release.rendered(checks["canary"].result() if "canary" in checks else (), first=False)
         return Ready(
-            replace(facts, rendered=rendered),
+            replace(facts, rendered=rendered, midway=midway),
             checks["cluster"].result(),
             registry,
             self.of_guards(checks),
@@ -531,23 +532,26 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
-    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> None:
-        """That the chart can do what the profile asks of it, beside what runs too."""
+    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> list[dict[str, Any]]:
+        """What the chart makes with a canary; that it can do what the profile asks of it, beside what runs too."""
         checks["chart"].result()  # what fails there is told once
         name, facts, program = str(self.profile.release.chart), self._facts(checks), checks["helm"].result()
         pull_secret = self.profile.registry.pull_secret if self.login else None
         base = canary.wanted(self.profile, facts, values, pull_secret)
         new = release_values.release(values, self._some_image, pull_secret)
+        manifest: list[dict[str, Any]] = []
         for trial in canary.trials(self.profile, base, facts.history, new):
             try:
-                text = self.programs.read(program.template(self.project / name, release_values.text(trial.values)))
+                text = release_values.text(trial.values)
+                manifest = objects(self.programs.read(program.template(self.project / name, text)))
             except ProgramFailed as error:
                 raise PreflightError(
                     f"chart {name} does not render with a canary{trial.where}, and strategy is canary",
                     detail=error.detail[-10:],
                     hint=trial.hint,
                 ) from None
-            canary.demand(self.profile.canary.route, name, trial, objects(text))
+            canary.demand(self.profile.canary.route, name, trial, manifest)
+        return manifest
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
         denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))

@@ -60,7 +60,7 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
     made: list[Step] = []
     for portion, pause in list(zip(portions, pauses, strict=True))[begin:]:
         stage = "stable" if portion.promoted else f"canary {portion.weight}%"
-        made += [Step(stage, Upgrade(given, facts.rendered, portion)), Step(stage, Verify()), Step(stage, Routed())]
+        made += [Step(stage, Upgrade(given, facts.midway, portion)), Step(stage, Verify()), Step(stage, Routed())]
         made += [Step(stage, Observe(guards, pause) if guards else Hold(pause))] if pause else []
     keep = portions[-1].keep
     made += [Step("release", Upgrade(given, facts.rendered, keep=keep)), Step("rollout", Verify())]

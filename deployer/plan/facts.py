@@ -41,6 +41,7 @@ class Facts:
     history: tuple[Revision, ...]  # oldest first; empty where there is no release yet
     source: Source | None = None  # None outside a git repository
     rendered: Rendered = field(default_factory=Rendered)
+    midway: Rendered = field(default_factory=Rendered)  # what the chart makes with a canary
     job: Job = field(default_factory=lambda: Job("", ""))
     chart: str = ""  # SHA-256 of the chart's files
     released: Released | None = None  # None where there is no release yet

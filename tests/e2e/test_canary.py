@@ -165,6 +165,34 @@ def test_a_version_that_crashes_gets_no_request(canary: Project) -> None:
     assert failed["canary"] == {"weight": 0, "step": 0, "steps": 3}
 
 
+AFTER = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after
+  annotations: { helm.sh/hook: post-upgrade, helm.sh/hook-delete-policy: before-hook-creation }
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{ name: after, image: "{{ include "web.image" . }}", env: [{ name: EXIT_AFTER, value: 0s }] }]
+"""
+
+
+def test_a_version_that_crashes_while_helm_waits_for_it_is_diagnosed(canary: Project) -> None:
+    """With a hook after the workloads helm waits for these, the canary among them, and would for its whole timeout."""
+    (canary.folder / "chart" / "templates" / "after.yaml").write_text(AFTER)
+    canary.profile("dev", release={"timeout": "300s"})
+    released(canary)
+    done = canary.deploy(*NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", environ=CI)
+    assert done.code == 5, done
+    assert "canary 0% FAILED" in done.err
+    assert "deployment/web-canary" in done.out
+    assert "revision 1 serves again" in done.out
+    taken_back(canary)
+
+
 def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
     canary: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

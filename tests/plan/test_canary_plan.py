@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from deployer.errors import PreflightError
-from deployer.model import Canary, Image, Record, Revision, Target
+from deployer.health.verdict import Workload
+from deployer.model import Canary, Image, Record, Rendered, Revision, Target
 from deployer.plan import canary
 from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts, Released
@@ -87,6 +88,14 @@ def test_steps() -> None:
     ]
     assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
     assert "canary beside revision 4: 5 %, 50 % of the requests, then all" in plan.notes
+
+
+def test_the_canary_is_watched_beside_helm_too() -> None:
+    """helm waits for it where a hook comes after it."""
+    alone, both = (tuple(Workload("Deployment", name) for name in names) for names in (["web"], ["web", "web-canary"]))
+    plan = planned(facts(rendered=Rendered(alone, waits=True), midway=Rendered(both, waits=True)))
+    watched = [one.deed.rendered.workloads for one in plan.steps if isinstance(one.deed, Upgrade)]
+    assert watched == [both, both, both, both, alone]
 
 
 WATCHED = {"url": "http://prometheus", "interval": "10s", "failAfter": 3, "guards": ["errorRatio"]}
