@@ -62,9 +62,8 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
         stage = "stable" if portion.promoted else f"canary {portion.weight}%"
         made += [Step(stage, Upgrade(given, facts.midway, portion)), Step(stage, Verify()), Step(stage, Routed())]
         made += [Step(stage, Observe(guards, pause) if guards else Hold(pause))] if pause else []
-    keep = portions[-1].keep
-    made += [Step("release", Upgrade(given, facts.rendered, keep=keep)), Step("rollout", Verify())]
-    return (*made, Step("rollout", Routed()), *clearing(facts.history))
+    made.append(Step("release", Upgrade(given, facts.rendered, keep=portions[-1].keep)))
+    return (*made, *clearing(facts.history, "rollout"), Step("rollout", Verify()), Step("rollout", Routed()))
 
 
 def wanted(profile: Profile, facts: Facts, given: Values, pull_secret: str | None) -> Base | None:
@@ -147,11 +146,14 @@ def skipped(profile: Profile, facts: Facts) -> Iterator[str]:
         yield "no pod would run anything else, so there is no canary: released at once"
 
 
-def clearing(history: Sequence[Revision]) -> tuple[Step, ...]:
-    """What a canary that did not come to its end may have left, where there was one since the newest good revision."""
+def clearing(history: Sequence[Revision], stage: str) -> tuple[Step, ...]:
+    """What a canary that did not come to its end may have left, where there was one since the newest good revision.
+
+    To be done before the verdict is on record: a run that ends in between is not taken for one that came to its end.
+    """
     for revision in reversed(history):
         if revision.canary:
-            return (Step("rollout", Clear()),)
+            return (Step(stage, Clear()),)
         if revision.verdict == "healthy":
             break
     return ()

@@ -38,17 +38,17 @@ def up(
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
-        recovery = rollback.steps(good)
+        recovery = rollback.steps(good, history)
     base = canary.wanted(profile, facts, values, pull_secret)
     if base:
         in_steps = canary.steps(profile, facts, base, values, pull_secret)
         notes += canary.notes(profile, facts, base, in_steps)
         steps += in_steps
-        recovery = (*rollback.steps(base.revision, canary.kept(in_steps)), Step("rollback", Routed()))
+        put_back = rollback.steps(base.revision, history, canary.kept(in_steps))
+        recovery = (*put_back, Step("rollback", Routed()))
     else:
         notes += canary.skipped(profile, facts)
         steps += _release(environment, profile, facts, values, deployed)
-        steps += canary.clearing(facts.history)
     return Plan(
         verb="up",
         environment=environment,
@@ -88,6 +88,7 @@ def _release(
             yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))
             # A sync to what has failed may wait for ever for pods that never come.
             yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
+    yield from canary.clearing(facts.history, "rollout")
     if watched := metrics.guards(profile):
         yield Step("rollout", Verify(healthy="observed"))
         yield Step("metrics", Observe(watched, profile.metrics.duration))

@@ -207,7 +207,8 @@ def test_the_same_release_goes_on_where_it_was(step: int) -> None:
     plan = planned(left(step))
     assert portions(plan)[0].step == step
     assert any("goes on from there" in note for note in plan.notes) is bool(step)
-    assert plan.steps[-1].deed == Clear()
+    assert outline(plan.steps)[-3:] == ["rollout: Clear", "rollout: Verify", "rollout: Routed"]
+    assert outline(plan.recovery)[1:] == ["rollback: Clear", "rollback: Verify", "rollback: Routed"]
 
 
 def test_a_revision_that_helm_was_cut_off_in_is_done_again() -> None:
@@ -228,16 +229,16 @@ def test_other_pauses_are_the_same_release() -> None:
 
 def test_what_was_left_is_cleared_where_there_is_no_canary_any_more() -> None:
     found = replace(left(1), image=OLD)
-    assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Verify", "rollout: Clear"]
+    assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Clear", "rollout: Verify"]
     history = left(1).history
     plan = plan_rollback("dev", "web", TARGET, history, None, found.job)
-    assert [step.deed for step in plan.steps] == [Rollback(4), Verify("deleted"), Clear()]
+    assert [step.deed for step in plan.steps] == [Rollback(4), Clear(), Verify("deleted")]
     assert "revision 6 (canary 5 % at step 1 of 2) → what revision 4 was" in plan.notes
 
 
 def test_nothing_is_cleared_after_a_canary_that_was_put_right() -> None:
     history = (*left(1).history, Revision(7, "deployed", "", "web-1", "Rollback to 4", "healthy"))
-    assert canary.clearing(history) == ()
+    assert canary.clearing(history, "rollout") == ()
 
 
 # -- revisions ---------------------------------------------------------------------------------------------------------
