@@ -159,6 +159,12 @@ def clearing(history: Sequence[Revision], stage: str) -> tuple[Step, ...]:
     return ()
 
 
+def room(history: Sequence[Revision], good: Revision) -> int:
+    """How many revisions helm has to keep for that one to be among them; 0 where no canary came after it."""
+    since = [one for one in history if one.number > good.number]
+    return len(since) + ROOM if any(one.canary for one in since) else 0
+
+
 def demand(route: str, chart: str, trial: Trial, manifest: Sequence[Mapping[str, Any]]) -> None:
     """That a chart, rendered with a canary, splits requests. Raises PreflightError that says what it lacks."""
     group, kind, values = ROUTES[route]

@@ -32,7 +32,7 @@ def steps(revision: Revision, history: tuple[Revision, ...], keep: int = 0) -> t
             Step("sync", Sync("ended")),
             Step("rollout", Verify()),
         )
-    put_back = Step("rollback", Rollback(revision.number, keep))
+    put_back = Step("rollback", Rollback(revision.number, max(keep, canary.room(history, revision))))
     return (put_back, *canary.clearing(history, "rollback"), Step("rollback", Verify("deleted")))
 
 

@@ -48,7 +48,8 @@ def up(
         recovery = (*put_back, Step("rollback", Routed()))
     else:
         notes += canary.skipped(profile, facts)
-        steps += _release(environment, profile, facts, values, deployed)
+        keep = canary.room(history, good) if good else 0
+        steps += _release(environment, profile, facts, values, deployed, keep)
     return Plan(
         verb="up",
         environment=environment,
@@ -79,10 +80,11 @@ def _release(
     facts: Facts,
     values: Values,
     deployed: Revision | None,
+    keep: int,
 ) -> Iterator[Step]:
     match profile.delivery:
         case "helm":
-            yield Step("release", Upgrade(values, facts.rendered))
+            yield Step("release", Upgrade(values, facts.rendered, keep=keep))
         case "argocd":
             own = profile.argocd.push == "mergeRequest"
             yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))

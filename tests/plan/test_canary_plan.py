@@ -232,7 +232,7 @@ def test_what_was_left_is_cleared_where_there_is_no_canary_any_more() -> None:
     assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Clear", "rollout: Verify"]
     history = left(1).history
     plan = plan_rollback("dev", "web", TARGET, history, None, found.job)
-    assert [step.deed for step in plan.steps] == [Rollback(4), Clear(), Verify("deleted")]
+    assert [step.deed for step in plan.steps] == [Rollback(4, keep=4), Clear(), Verify("deleted")]
     assert "revision 6 (canary 5 % at step 1 of 2) → what revision 4 was" in plan.notes
 
 
@@ -276,6 +276,17 @@ def test_helm_keeps_what_may_have_to_be_put_back() -> None:
     keeps = {one.deed.keep for one in plan.steps if isinstance(one.deed, Upgrade) and not one.deed.portion}
     assert keeps == {one.keep for one in portions(plan)} == {36}
     assert next(one.deed.keep for one in plan.recovery if isinstance(one.deed, Rollback)) == 36
+
+
+def test_helm_keeps_the_good_one_while_a_killed_canary_is_put_right() -> None:
+    """Revision 4 is good, 5 to 8 were a canary; 9 is the old version again, 10 would put 4 back."""
+    midway = tuple(Revision(number, "superseded", "", "web-1", canary=Canary(5, 1, 2)) for number in range(5, 9))
+    plan = planned(replace(facts(OLD), history=(STABLE, *midway)))
+    (keep,) = [one.deed.keep for one in plan.steps if isinstance(one.deed, Upgrade)]
+    assert keep == plan.recovery[0].deed.keep == 7  # type: ignore[union-attr]
+    healthy = Revision(9, "deployed", "", "web-1", verdict="healthy")
+    assert canary.room((STABLE, *midway, healthy), healthy) == 0
+    assert canary.room((STABLE, healthy), STABLE) == 0
 
 
 # -- what a chart must make --------------------------------------------------------------------------------------------
