@@ -281,8 +281,8 @@ def _do(run: _Run, step: Step) -> str:
             return _judged(run, outcome)
         case Hold(seconds):
             return _judged(run, _watched(run, hold=seconds))
-        case Routed():
-            return _routed(run)
+        case Routed(late):
+            return _routed(run, late)
         case Clear():
             gone = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
             run.changed |= bool(gone)
@@ -419,7 +419,7 @@ def _rollback(run: _Run, stage: str, deed: Rollback) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _routed(run: _Run) -> str:
+def _routed(run: _Run, late: Literal["failed", "told"]) -> str:
     """Waits for a minute at most: what implements routes needs a moment, or is not there."""
     routes = [one for one in objects(run.manifest) if canary.is_route(one)]
     if not routes:
@@ -427,8 +427,12 @@ def _routed(run: _Run) -> str:
     namespace, longest = run.plan.target.namespace, min(ROUTED, run.profile.release.timeout)
     try:
         routing.settle(run.cluster, namespace, routes, timeout=longest)
-    except UnhealthyError as error:
-        _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
+    except (UnhealthyError, IndeterminateError) as error:
+        if late == "told":
+            _warn(run, error.message)
+            return "the routes are not taken up yet"
+        if isinstance(error, UnhealthyError):
+            _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
         raise
     return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
 

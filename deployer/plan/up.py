@@ -45,7 +45,7 @@ def up(
         notes += canary.notes(profile, facts, base, in_steps)
         steps += in_steps
         put_back = rollback.steps(base.revision, history, canary.kept(in_steps))
-        recovery = (*put_back, Step("rollback", Routed()))
+        recovery = (*put_back, Step("rollback", Routed("told")))
     else:
         notes += canary.skipped(profile, facts)
         keep = canary.room(history, good) if good else 0

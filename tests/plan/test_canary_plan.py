@@ -87,6 +87,7 @@ def test_steps() -> None:
         (50, 3, 2, True),
     ]
     assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
+    assert plan.recovery[-1].deed == Routed("told")
     assert "canary beside revision 4: 5 %, 50 % of the requests, then all" in plan.notes
 
 
