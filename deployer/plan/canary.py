@@ -216,8 +216,12 @@ def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list
 
 
 def _reached(portions: Sequence[Portion], facts: Facts, given: Values, pull_secret: str | None) -> int:
-    """The step that a killed run of the very same release was at; it is done again as a whole."""
-    if not facts.released or not facts.image.digest:
+    """The step that a killed run of the very same release was at; it is done again as a whole.
+
+    With another chart it is another release. A revision that was not judged has no record, and the one before it tells.
+    """
+    records = [one.record for one in facts.history if one.canary and one.record and one.record.chart]
+    if not facts.released or not facts.image.digest or (records and records[-1].chart != facts.chart):
         return 0
     new = release_values.release(given, facts.image, pull_secret)
     there = facts.released.values

@@ -223,6 +223,19 @@ def test_another_release_begins_anew() -> None:
     assert portions(planned(left(2), made=profile(canary={"steps": STEPS, "replicas": 2})))[0].step == 0
 
 
+@pytest.mark.parametrize(
+    ("charts", "step"),
+    [(("c1", None), 2), (("c1", "c1"), 2), (("c0", "c1"), 2), (("c0", None), 0), (("c1", "c0"), 0), ((None, None), 2)],
+)
+def test_with_another_chart_it_is_another_release(charts: tuple[str | None, str | None], step: int) -> None:
+    """`charts`: on record of the revision before the newest one, and of that; the chart is c1."""
+    found = left(2)
+    _, newest = found.history
+    both = (replace(newest, number=6), newest)
+    records = [replace(one, record=Record(chart=c) if c else None) for one, c in zip(both, charts, strict=True)]
+    assert portions(planned(replace(found, history=(STABLE, *records))))[0].step == step
+
+
 def test_other_pauses_are_the_same_release() -> None:
     longer = [{**one, "pause": "10m"} for one in STEPS]
     assert portions(planned(left(2), made=profile(canary={"steps": longer})))[0].step == 2
