@@ -65,6 +65,14 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
+class _Tried:
+    """What the chart makes of a release in steps."""
+
+    manifest: list[dict[str, Any]]  # with a canary
+    same_pods: bool  # without one: no pod would run anything else than it does
+
+
+@dataclass(frozen=True)
 class Checks:
     """The checks of one environment. Each raises a DeployError that says what to do.
 
@@ -161,10 +169,13 @@ class Checks:
         self._excuse_engine(checks)
         _raise(checks)
         facts, manifest = self._facts(checks), checks["chart"].result()
-        rendered = release.rendered(manifest, first=not repair.settled(facts.history))
-        midway = release.rendered(checks["canary"].result() if "canary" in checks else (), first=False)
+        facts = replace(facts, rendered=release.rendered(manifest, first=not repair.settled(facts.history)))
+        if "canary" in checks:
+            tried: _Tried = checks["canary"].result()
+            midway = release.rendered(tried.manifest, first=False)
+            facts = replace(facts, midway=midway, same_pods=tried.same_pods)
         return Ready(
-            replace(facts, rendered=rendered, midway=midway),
+            facts,
             checks["cluster"].result(),
             registry,
             self.of_guards(checks),
@@ -194,6 +205,7 @@ class Checks:
             rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
+        facts = replace(facts, same_pods=facts.same_pods and not moved)
         compared = moved and not force
         standing, because = self._standing(ready.cluster, kept, facts, values) if compared else (None, ready.because)
         return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
@@ -354,9 +366,9 @@ class Checks:
         }
         good = last_good(repair.settled(history)) if self.profile.strategy == "canary" else None
         if good:
-            values = next(one.values for one in kept if one.revision.number == good.number)
+            found = next(one for one in kept if one.revision.number == good.number)
             defaults = chart.read(self.project, self.profile.release.chart).defaults.data
-            facts["base"] = Base(good, values, defaults)
+            facts["base"] = Base(good, found.values, defaults, found.manifest)
         return facts
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
@@ -532,10 +544,13 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
-    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> list[dict[str, Any]]:
-        """What the chart makes with a canary; that it can do what the profile asks of it, beside what runs too."""
+    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> _Tried:
+        """That the chart can do what the profile asks of it, beside what runs too."""
         checks["chart"].result()  # what fails there is told once
         name, facts, program = str(self.profile.release.chart), self._facts(checks), checks["helm"].result()
+        if facts.base and facts.image.digest:
+            pods = release.pods(self._chart(program, values, facts.image))
+            facts = replace(facts, same_pods=pods == release.pods(objects(facts.base.manifest)))
         pull_secret = self.profile.registry.pull_secret if self.login else None
         base = canary.wanted(self.profile, facts, values, pull_secret)
         new = release_values.release(values, self._some_image, pull_secret)
@@ -551,7 +566,7 @@ class Checks:
                     hint=trial.hint,
                 ) from None
             canary.demand(self.profile.canary.route, name, trial, manifest)
-        return manifest
+        return _Tried(manifest, facts.same_pods)
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
         denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))

@@ -23,7 +23,7 @@ KEY = "canary"
 """The key in the values that the chart reads all of it from."""
 
 COUNTS = frozenset({KEY, "replicaCount", "autoscaling", "podDisruptionBudget"})
-"""Keys that are not about what a pod runs: a change of these alone is released at once."""
+"""Keys that are never about what a pod runs: the canary's are the stable version's."""
 
 ROUTES = {
     "httproute": ("gateway.networking.k8s.io", "HTTPRoute", "values.httpRoute.enabled and parentRefs"),
@@ -69,7 +69,7 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
 def wanted(profile: Profile, facts: Facts, given: Values, pull_secret: str | None) -> Base | None:
     """What the canary stands on; None where there is to be none: nothing runs yet, or no pod would be another."""
     base = facts.base
-    if profile.strategy != "canary" or base is None:
+    if profile.strategy != "canary" or base is None or facts.same_pods:
         return None
     new = release_values.release(given, facts.image, pull_secret)
     return base if not facts.image.digest or _differing(base, new) else None

@@ -31,6 +31,7 @@ class Base:
     revision: Revision  # the newest good one
     values: Values = field(repr=False)  # that it was released with
     defaults: Values = field(repr=False)  # of the chart
+    manifest: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Facts:
     chart: str = ""  # SHA-256 of the chart's files
     released: Released | None = None  # None where there is no release yet
     base: Base | None = None  # None where there is no good revision yet
+    same_pods: bool = False  # no pod would run anything else than the base's, though the values may differ
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

@@ -176,6 +176,7 @@ def test_how_many_pods_it_has(settings: dict[str, Any], share: int, replicas: in
         pytest.param(replace(facts(), base=None), GIVEN, "no good version runs yet", id="first install"),
         pytest.param(facts(OLD), GIVEN, "no pod would run anything else", id="the same again"),
         pytest.param(facts(OLD), {**GIVEN, "replicaCount": 5}, "no pod would run anything else", id="more replicas"),
+        pytest.param(facts(OLD, same_pods=True), {"a": 1}, "no pod would run anything else", id="the same pods"),
     ],
 )
 def test_where_there_is_no_canary(found: Facts, given: dict[str, Any], why: str) -> None:
