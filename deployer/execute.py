@@ -426,7 +426,7 @@ def _routed(run: _Run, late: Literal["failed", "told"]) -> str:
         return ""
     namespace, longest = run.plan.target.namespace, min(ROUTED, run.profile.release.timeout)
     try:
-        routing.settle(run.cluster, namespace, routes, timeout=longest)
+        taken_up = routing.settle(run.cluster, namespace, routes, timeout=longest, sleep=run.stop.wait)
     except (UnhealthyError, IndeterminateError) as error:
         if late == "told":
             _warn(run, error.message)
@@ -434,7 +434,7 @@ def _routed(run: _Run, late: Literal["failed", "told"]) -> str:
         if isinstance(error, UnhealthyError):
             _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
         raise
-    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
+    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in taken_up)
 
 
 def _commit(run: _Run, given: Values, proposal: str) -> str:
@@ -623,7 +623,7 @@ def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
             rest(ALIVE)
     for warning in watched.warnings:
         run.tell(Notice(warning, Severity.WARNING))
-        if warning not in run.warnings:  # a step of the canary before had it too
+        if warning not in run.warnings:
             run.warnings.append(warning)
     if watched.verdict is Verdict.FAILED:
         seen = _watched(run, timeout=min(GLANCE, run.profile.release.timeout))
@@ -648,8 +648,8 @@ def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
 
 def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
-    for judgement in outcome.judgements:
-        run.warnings.extend(judgement.warnings)
+    warnings = dict.fromkeys(warning for judgement in outcome.judgements for warning in judgement.warnings)
+    run.warnings += [one for one in warnings if one not in run.warnings]  # a step of the canary before had it too
     run.rolled = outcome.rolled or run.in_steps
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
@@ -725,6 +725,9 @@ def _recover(run: _Run) -> int | None:
     try:
         _steps(run, plan.recovery)
         return good
+    except Interrupted as error:
+        error.hint = f"revision {good} was being put back: `deploy rollback --env {plan.environment}` does so"
+        raise
     except DeployError as error:
         _warn(run, f"revision {good} could not be put back: {error.message}")
         return None
@@ -736,7 +739,7 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
     if isinstance(error, Interrupted):
-        return _left(run)
+        return error.hint or _left(run)
     if not isinstance(error, UnhealthyError | DeadlineError):
         said = (error.hint if error else None, _left(run) if error and run.portion else None)
         return "; ".join(filter(None, said)) or None
