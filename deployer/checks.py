@@ -65,6 +65,14 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
+class _Tried:
+    """What the chart makes of a release in steps."""
+
+    manifest: list[dict[str, Any]]  # with a canary
+    same_pods: bool  # without one: no pod would run anything else than it does
+
+
+@dataclass(frozen=True)
 class Checks:
     """The checks of one environment. Each raises a DeployError that says what to do.
 
@@ -161,9 +169,13 @@ class Checks:
         self._excuse_engine(checks)
         _raise(checks)
         facts, manifest = self._facts(checks), checks["chart"].result()
-        rendered = release.rendered(manifest, first=not repair.settled(facts.history))
+        facts = replace(facts, rendered=release.rendered(manifest, first=not repair.settled(facts.history)))
+        if "canary" in checks:
+            tried: _Tried = checks["canary"].result()
+            midway = release.rendered(tried.manifest, first=False)
+            facts = replace(facts, midway=midway, same_pods=tried.same_pods)
         return Ready(
-            replace(facts, rendered=rendered),
+            facts,
             checks["cluster"].result(),
             registry,
             self.of_guards(checks),
@@ -193,6 +205,7 @@ class Checks:
             rendered=release.rendered(ready.manifest, first=not repair.settled(tuple(one.revision for one in kept))),
         )
         moved = [one.number for one in facts.history] != [one.number for one in ready.facts.history]
+        facts = replace(facts, same_pods=facts.same_pods and not moved)
         compared = moved and not force
         standing, because = self._standing(ready.cluster, kept, facts, values) if compared else (None, ready.because)
         return replace(ready, facts=facts, standing=standing, because=because, absent=absent)
@@ -258,7 +271,7 @@ class Checks:
         if self.prometheus:
             checks["metrics"] = pool.submit(self._metrics, self.prometheus)
         if self.profile.strategy == "canary":
-            checks["canary"] = pool.submit(lambda: self._canary(checks["helm"].result(), values, checks["chart"]))
+            checks["canary"] = pool.submit(lambda: self._canary(checks, values))
         if {"maxReplicasChange", "maxResourcesChange"} & {*guard.applying(self.profile.guards, verb)}:
             checks["change"] = pool.submit(lambda: self._change(checks, values))
 
@@ -353,9 +366,9 @@ class Checks:
         }
         good = last_good(repair.settled(history)) if self.profile.strategy == "canary" else None
         if good:
-            values = next(one.values for one in kept if one.revision.number == good.number)
+            found = next(one for one in kept if one.revision.number == good.number)
             defaults = chart.read(self.project, self.profile.release.chart).defaults.data
-            facts["base"] = Base(good, values, defaults)
+            facts["base"] = Base(good, found.values, defaults, found.manifest)
         return facts
 
     def _image(self, registry: Registry, given_tag: str | None) -> _Wanted:
@@ -531,21 +544,29 @@ class Checks:
                 f"chart {self.profile.release.chart} does not render with these values", detail=error.detail[-10:]
             ) from None
 
-    def _canary(self, program: Helm, values: Values, rendered: Future[list[dict[str, Any]]]) -> None:
-        """That the chart can do what the profile asks of it."""
-        rendered.result()  # what fails there is told once
-        name, settings = str(self.profile.release.chart), self.profile.canary
-        split = {**values, canary.KEY: {"enabled": True, "weight": 1}}
-        text = release_values.text(release_values.release(split, self._some_image, self.profile.registry.pull_secret))
-        try:
-            manifest = objects(self.programs.read(program.template(self.project / name, text)))
-        except ProgramFailed as error:
-            raise PreflightError(
-                f"chart {name} does not render with a canary, and strategy is canary",
-                detail=error.detail[-10:],
-                hint="docs/canary.md says what a chart needs",
-            ) from None
-        canary.demand(settings.route, name, manifest)
+    def _canary(self, checks: Mapping[str, Future[Any]], values: Values) -> _Tried:
+        """That the chart can do what the profile asks of it, beside what runs too."""
+        checks["chart"].result()  # what fails there is told once
+        name, facts, program = str(self.profile.release.chart), self._facts(checks), checks["helm"].result()
+        if facts.base and facts.image.digest:
+            pods = release.pods(self._chart(program, values, facts.image))
+            facts = replace(facts, same_pods=pods == release.pods(objects(facts.base.manifest)))
+        pull_secret = self.profile.registry.pull_secret if self.login else None
+        base = canary.wanted(self.profile, facts, values, pull_secret)
+        new = release_values.release(values, self._some_image, pull_secret)
+        manifest: list[dict[str, Any]] = []
+        for trial in canary.trials(self.profile, base, facts.history, new):
+            try:
+                text = release_values.text(trial.values)
+                manifest = objects(self.programs.read(program.template(self.project / name, text)))
+            except ProgramFailed as error:
+                raise PreflightError(
+                    f"chart {name} does not render with a canary{trial.where}, and strategy is canary",
+                    detail=error.detail[-10:],
+                    hint=trial.hint,
+                ) from None
+            canary.demand(self.profile.canary.route, name, trial, manifest)
+        return _Tried(manifest, facts.same_pods)
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
         denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))

@@ -111,7 +111,8 @@ class _Run:
     unjudged: str = ""  # why nobody can say what the commit makes, though Argo CD may
     began: float = field(default_factory=time.monotonic)
     since: float = 0.0  # server time before helm started, or before the commit
-    portion: Portion | None = None  # what the newest revision gives a canary
+    portion: Portion | None = None  # what a canary gets by the newest revision, helm's deed with it ended or not
+    refused: bool = False  # helm could not make a revision of a canary, though the API server answers
     changed: bool = False
     rolled: bool = True
     stages: list[Stage] = field(default_factory=list)
@@ -130,6 +131,11 @@ class _Run:
         """For a deed in the cluster."""
         assert self.doors.cluster is not None
         return self.doors.cluster
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether a canary is released."""
+        return any(isinstance(step.deed, Upgrade) and step.deed.portion for step in self.plan.steps)
 
     @property
     def pulled(self) -> "ByArgoCD":
@@ -165,9 +171,10 @@ def execute(
             run.doors = replace(doors, programs=replace(doors.programs, lifeline=lifeline))
             try:
                 _steps(run, plan.steps)
-            except (UnhealthyError, DeadlineError) as failure:
+            except DeployError as failure:
                 error = failure
-                restored = _recover(run)
+                if run.refused or isinstance(failure, UnhealthyError | DeadlineError):
+                    restored = _recover(run)
     except DeployError as failure:
         error = failure
     return Result(
@@ -275,8 +282,8 @@ def _do(run: _Run, step: Step) -> str:
             return _judged(run, outcome)
         case Hold(seconds):
             return _judged(run, _watched(run, hold=seconds))
-        case Routed():
-            return _routed(run)
+        case Routed(late):
+            return _routed(run, late)
         case Clear():
             gone = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
             run.changed |= bool(gone)
@@ -372,6 +379,7 @@ def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
         wait="workloads" if rendered.waits else "hooks",
     )
     run.changed = True
+    run.revision, run.portion = None, deed.portion
     with beside.watching(
         run.cluster,
         run.plan.target.namespace,
@@ -385,12 +393,13 @@ def _upgrade(run: _Run, stage: str, deed: Upgrade) -> str:
             answer = run.doors.programs.read(command, lambda line: run.tell(Line(stage, line)), doom.found)
         except ProgramFailed as error:
             if not doom.last_word():
-                raise _helm_failed(run, "helm could not release the chart", error) from None
+                failure = _helm_failed(run, "helm could not release the chart", error)
+                run.refused = run.in_steps and failure.exit_code is ExitCode.FAILED
+                raise failure from None
             assert doom.judgement is not None
             _explain(run, doom.judgement, doom.diagnosis)
             raise UnhealthyError(f"{doom.judgement.workload}: {doom.judgement.causes[0].message}") from None
     run.revision, run.manifest = release.upgraded(answer)
-    run.portion = deed.portion
     return f"revision {run.revision}"
 
 
@@ -411,18 +420,22 @@ def _rollback(run: _Run, stage: str, deed: Rollback) -> str:
     return f"revision {run.revision} is what revision {revision} was"
 
 
-def _routed(run: _Run) -> str:
+def _routed(run: _Run, late: Literal["failed", "told"]) -> str:
     """Waits for a minute at most: what implements routes needs a moment, or is not there."""
     routes = [one for one in objects(run.manifest) if canary.is_route(one)]
     if not routes:
         return ""
     namespace, longest = run.plan.target.namespace, min(ROUTED, run.profile.release.timeout)
     try:
-        routing.settle(run.cluster, namespace, routes, timeout=longest)
-    except UnhealthyError as error:
-        _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
+        taken_up = routing.settle(run.cluster, namespace, routes, timeout=longest, sleep=run.stop.wait)
+    except (UnhealthyError, IndeterminateError) as error:
+        if late == "told":
+            _warn(run, error.message)
+            return "the routes are not taken up yet"
+        if isinstance(error, UnhealthyError):
+            _record(run, rollout.Outcome(Verdict.FAILED, error.message, ()))
         raise
-    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in routes)
+    return ", ".join(f"{one['kind']} {one['metadata']['name']} is taken up" for one in taken_up)
 
 
 def _commit(run: _Run, given: Values, proposal: str) -> str:
@@ -620,7 +633,7 @@ def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
             rest(ALIVE)
     for warning in watched.warnings:
         run.tell(Notice(warning, Severity.WARNING))
-        if warning not in run.warnings:  # a step of the canary before had it too
+        if warning not in run.warnings:
             run.warnings.append(warning)
     if watched.verdict is Verdict.FAILED:
         seen = _watched(run, timeout=min(GLANCE, run.profile.release.timeout))
@@ -645,9 +658,9 @@ def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
 
 def _judged(run: _Run, outcome: rollout.Outcome) -> str:
     run.judgements = outcome.judgements
-    for judgement in outcome.judgements:
-        run.warnings.extend(judgement.warnings)
-    run.rolled = outcome.rolled or any(isinstance(step.deed, Upgrade) and step.deed.portion for step in run.plan.steps)
+    warnings = dict.fromkeys(warning for judgement in outcome.judgements for warning in judgement.warnings)
+    run.warnings += [one for one in warnings if one not in run.warnings]  # a step of the canary before had it too
+    run.rolled = outcome.rolled or run.in_steps
     _record(run, outcome)
     if outcome.verdict is Verdict.HEALTHY:
         return _summary(outcome)
@@ -713,7 +726,7 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
 
 def _recover(run: _Run) -> int | None:
     """Put the good revision back; the revision that serves again, or None."""
-    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit)
+    plan, judgements, failed = run.plan, run.judgements, (run.revision, run.commit, run.portion)
     deeds = [step.deed for step in plan.recovery if isinstance(step.deed, Rollback | Revert)]
     if not deeds:
         return None
@@ -722,20 +735,24 @@ def _recover(run: _Run) -> int | None:
     try:
         _steps(run, plan.recovery)
         return good
+    except Interrupted as error:
+        error.hint = f"revision {good} was being put back: `deploy rollback --env {plan.environment}` does so"
+        raise
     except DeployError as error:
         _warn(run, f"revision {good} could not be put back: {error.message}")
         return None
     finally:
-        run.judgements, run.diagnosis, (run.revision, run.commit) = judgements, diagnosis, failed
+        run.judgements, run.diagnosis, (run.revision, run.commit, run.portion) = judgements, diagnosis, failed
 
 
 def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | None:
-    if isinstance(error, Interrupted):
-        return _left(run)
-    if not isinstance(error, UnhealthyError | DeadlineError):
-        return error.hint if error else None
     if restored is not None:
         return f"revision {restored} serves again; deploy anew when the cause is mended"
+    if isinstance(error, Interrupted):
+        return error.hint or _left(run)
+    if not isinstance(error, UnhealthyError | DeadlineError):
+        said = (error.hint if error else None, _left(run) if error and run.portion else None)
+        return "; ".join(filter(None, said)) or None
     target, name = run.plan.target, run.plan.release
     if run.commit:
         return (
@@ -755,11 +772,10 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 def _left(run: _Run) -> str:
     """What an interrupted run leaves behind."""
     if run.portion:
-        env = run.plan.environment
-        return (
-            f"revision {run.revision} is a canary with {run.portion.weight} % of the requests: `deploy up --env {env}` "
-            f"goes on with it, `deploy rollback --env {env}` takes it back"
-        )
+        env, weight = run.plan.environment, f"{run.portion.weight} % of the requests"
+        what = "helm was about to release" if run.revision is None else f"revision {run.revision} is"
+        how = f"`deploy up --env {env}` goes on with it, `deploy rollback --env {env}` takes it back"
+        return f"{what} a canary with {weight}: {how}"
     if run.commit:
         return (
             f"commit {run.commit[:12]} is pushed, but was not watched to the end: Argo CD applies it all the same, and "

@@ -104,8 +104,6 @@ class Canary:
 
     def __str__(self) -> str:
         """`canary 25 % at step 2 of 4`."""
-        if not self.steps:
-            return f"canary {self.weight} %"
         if self.step > self.steps:
             return f"canary {self.weight} %, the stable version follows"
         return f"canary {self.weight} % at step {self.step} of {self.steps}"

@@ -12,6 +12,8 @@ from deployer.values.document import objects
 
 JUDGED = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 SERVING = ("Deployment", "StatefulSet", "DaemonSet")
+HOOK = "helm.sh/hook"
+DATA = ("data", "stringData", "binaryData")
 OWN_GROUPS = ("apps", "batch", "autoscaling", "policy")
 """API groups that no operator answers for; the others of Kubernetes itself end with .k8s.io."""
 
@@ -91,6 +93,17 @@ def _of_kubernetes(item: dict[str, Any]) -> bool:
     return not group or group in OWN_GROUPS or group.endswith(".k8s.io")
 
 
+def pods(manifest: Iterable[dict[str, Any]]) -> dict[tuple[str, str], Any]:
+    """What the pods of a release run: the template of each workload, the data of what a template names. Hooks aside."""
+    items = [
+        item for item in manifest if item.get("kind") and not (item["metadata"].get("annotations") or {}).get(HOOK)
+    ]
+    templates = {(item["kind"], _name(item)): item["spec"].get("template") for item in items if item["kind"] in JUDGED}
+    named = json.dumps(list(templates.values()))
+    read = [item for item in items if item["kind"] in ("ConfigMap", "Secret") and json.dumps(_name(item)) in named]
+    return templates | {(item["kind"], _name(item)): [item.get(key) for key in DATA] for item in read}
+
+
 def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
     """What a rendered chart makes that somebody waits for; `first`: it is an install, so install hooks run."""
     items = [item for item in manifest if item.get("kind")]
@@ -99,7 +112,7 @@ def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
     selectors: list[dict[str, str]] = []
     for item in items:
         kind = item["kind"]
-        when = set(str((item.get("metadata", {}).get("annotations") or {}).get("helm.sh/hook", "")).split(","))
+        when = set(str((item.get("metadata", {}).get("annotations") or {}).get(HOOK, "")).split(","))
         if when & moments:
             waits |= any(moment.startswith("post-") for moment in when & moments)
             if kind in ("Job", "Pod"):

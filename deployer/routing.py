@@ -24,25 +24,25 @@ def settle(
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> float:
-    """The seconds it took. Raises UnhealthyError where a route is refused, or not taken up in time.
+) -> tuple[dict[str, Any], ...]:
+    """The routes that are said to be taken up. Raises UnhealthyError where one is refused, or not taken up in time.
 
     An API that does not answer is no answer: IndeterminateError where it stays away. A route that may not be read is
-    not waited for.
+    not waited for, nor one of which nobody says anything.
     """
     began, look = clock(), 0
     while True:
         try:
-            found = [_standing(route, live) for route, live in fetch(cluster, namespace, routes).pairs]
+            found = [(route, _standing(route, live)) for route, live in fetch(cluster, namespace, routes).pairs]
         except Unreachable as error:
             if clock() - began >= timeout:
                 raise IndeterminateError(f"no word of the routes: {error.message}") from None
             sleep(EVERY[-1])
             continue
-        left = [one for one in found if one.state is not State.TAKEN_UP]
+        left = [one for _, one in found if one.state in (State.WAITING, State.REFUSED)]
         waited = clock() - began
         if not left:
-            return waited
+            return tuple(route for route, one in found if one.state is State.TAKEN_UP)
         refused = next((one for one in left if one.state is State.REFUSED), None)
         if refused and waited >= min(REFUSAL, timeout):
             raise UnhealthyError(f"route {refused.why}")

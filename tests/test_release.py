@@ -8,7 +8,7 @@ import pytest
 from deployer.errors import DeployError
 from deployer.health.verdict import Workload
 from deployer.model import Rendered
-from deployer.release import rendered, upgraded, workloads
+from deployer.release import pods, rendered, upgraded, workloads
 from deployer.values.document import objects
 
 
@@ -157,3 +157,36 @@ CUSTOM = {"apiVersion": "db.example.com/v1", "kind": "Cluster", "metadata": {"na
 def test_what_a_release_has_beside_its_workloads(items: list[dict[str, Any]], web: list[str], db: list[str]) -> None:
     found = workloads(json.dumps({"kind": "List", "items": [FRONT, BACK, JOB, *items]}))
     assert [[name for _, name in one.beside] for one in found] == [web, db, []]
+
+
+def template(**read: str) -> dict[str, Any]:
+    """A Deployment whose pods read what is named."""
+    return {"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2, "template": {"reads": read}}}
+
+
+def data(kind: str, name: str, value: str, **annotations: str) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "annotations": annotations}, "data": {"a": value}}
+
+
+BEFORE = [template(config="web"), data("ConfigMap", "web", "1"), data("ConfigMap", "dashboard", "1")]
+
+
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        pytest.param(BEFORE, True, id="nothing"),
+        pytest.param([{**BEFORE[0], "spec": {**BEFORE[0]["spec"], "replicas": 3}}, *BEFORE[1:]], True, id="replicas"),
+        pytest.param([*BEFORE[:2], data("ConfigMap", "dashboard", "2")], True, id="what no pod reads"),
+        pytest.param([*BEFORE, service("web", a="b")], True, id="a Service"),
+        pytest.param(
+            [*BEFORE, {**template(), "metadata": {"name": "h", "annotations": {"helm.sh/hook": "test"}}}],
+            True,
+            id="a hook",
+        ),
+        pytest.param([BEFORE[0], data("ConfigMap", "web", "2")], False, id="what a pod reads"),
+        pytest.param([template(config="webb"), *BEFORE[1:]], False, id="a template"),
+        pytest.param([*BEFORE, DB], False, id="another workload"),
+    ],
+)
+def test_what_pods_run(now: list[dict[str, Any]], same: bool) -> None:
+    assert (pods(now) == pods(BEFORE)) is same

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deployer import routing
-from deployer.cluster import NotFound, Unreachable
+from deployer.cluster import Forbidden, NotFound, Unreachable
 from deployer.errors import IndeterminateError, UnhealthyError
 
 GROUP = "gateway.networking.k8s.io/v1"
@@ -54,17 +54,24 @@ def clock() -> Clock:
     return Clock()
 
 
-def settle(clock: Clock, *answers: Answer) -> float:
+def settle(clock: Clock, *answers: Answer) -> tuple[dict[str, Any], ...]:
     return routing.settle(Api(*answers), "shop", [ROUTE], timeout=60, clock=clock, sleep=clock.sleep)  # type: ignore[arg-type]
 
 
 def test_a_route_that_is_taken_up(clock: Clock) -> None:
-    assert settle(clock, live("True")) == 0
+    assert settle(clock, live("True")) == (ROUTE,)
+    assert clock.now == 0
+
+
+def test_a_route_that_may_not_be_read_is_not_said_to_be_taken_up(clock: Clock) -> None:
+    assert settle(clock, Forbidden("no")) == ()
+    assert clock.now == 0
 
 
 def test_a_moment_is_waited_for(clock: Clock) -> None:
     gone = NotFound("no such route", status=404)
-    assert 0 < settle(clock, gone, live("True", 0), live("False"), Unreachable("away"), live("True")) < 5
+    assert settle(clock, gone, live("True", 0), live("False"), Unreachable("away"), live("True")) == (ROUTE,)
+    assert 0 < clock.now < 5
 
 
 def test_a_refusal_that_stays(clock: Clock) -> None:

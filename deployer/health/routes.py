@@ -15,6 +15,7 @@ class State(StrEnum):
     TAKEN_UP = "taken up"
     WAITING = "waiting"  # nobody has looked at its newest state yet
     REFUSED = "refused"  # it may be that something it leads to is not seen yet
+    UNTOLD = "untold"  # nobody says
 
 
 @dataclass(frozen=True)
@@ -64,4 +65,4 @@ def _virtual_service(route: Object) -> Standing:
         if str(message.get("level", "")).upper() == "ERROR":
             code = (message.get("type") or {}).get("name") or "an error"
             return Standing(State.REFUSED, f"{name(route)}: Istio's analysis says {code}")
-    return Standing(State.TAKEN_UP)
+    return Standing(State.UNTOLD)

@@ -6,6 +6,7 @@ the stable version, as helm has them on record, and under `canary` what the char
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.errors import PreflightError
@@ -22,7 +23,7 @@ KEY = "canary"
 """The key in the values that the chart reads all of it from."""
 
 COUNTS = frozenset({KEY, "replicaCount", "autoscaling", "podDisruptionBudget"})
-"""Keys that are not about what a pod runs: a change of these alone is released at once."""
+"""Keys that are never about what a pod runs: the canary's are the stable version's."""
 
 ROUTES = {
     "httproute": ("gateway.networking.k8s.io", "HTTPRoute", "values.httpRoute.enabled and parentRefs"),
@@ -35,9 +36,12 @@ ROOM = 3
 
 
 def standing(values: Values) -> Canary | None:
-    """Where a revision with these values stands between two versions; None where it has one."""
+    """Where a revision with these values stands between two versions; None where it has one.
+
+    Other charts know a `canary.enabled` of their own, which is none of ours: we always say the step too.
+    """
     found = values.get(KEY)
-    if not isinstance(found, Mapping) or not found.get("enabled"):
+    if not isinstance(found, Mapping) or not found.get("enabled") or not {"step", "steps"} <= found.keys():
         return None
     weight, step, steps = (_number(found.get(key)) for key in ("weight", "step", "steps"))
     return Canary(weight, step, steps)
@@ -56,17 +60,16 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
     made: list[Step] = []
     for portion, pause in list(zip(portions, pauses, strict=True))[begin:]:
         stage = "stable" if portion.promoted else f"canary {portion.weight}%"
-        made += [Step(stage, Upgrade(given, facts.rendered, portion)), Step(stage, Verify()), Step(stage, Routed())]
+        made += [Step(stage, Upgrade(given, facts.midway, portion)), Step(stage, Verify()), Step(stage, Routed())]
         made += [Step(stage, Observe(guards, pause) if guards else Hold(pause))] if pause else []
-    keep = portions[-1].keep
-    made += [Step("release", Upgrade(given, facts.rendered, keep=keep)), Step("rollout", Verify())]
-    return (*made, Step("rollout", Routed()), *clearing(facts.history))
+    made.append(Step("release", Upgrade(given, facts.rendered, keep=portions[-1].keep)))
+    return (*made, *clearing(facts.history, "rollout"), Step("rollout", Verify()), Step("rollout", Routed()))
 
 
 def wanted(profile: Profile, facts: Facts, given: Values, pull_secret: str | None) -> Base | None:
     """What the canary stands on; None where there is to be none: nothing runs yet, or no pod would be another."""
     base = facts.base
-    if profile.strategy != "canary" or base is None:
+    if profile.strategy != "canary" or base is None or facts.same_pods:
         return None
     new = release_values.release(given, facts.image, pull_secret)
     return base if not facts.image.digest or _differing(base, new) else None
@@ -89,6 +92,29 @@ def layered(portion: Portion, new: Values) -> Values:
     # A map without anything in it, where the new version has nothing: a null would leave the stable version's.
     differing = {key: {} if complete.get(key) is None else complete[key] for key in _differing(base, new)}
     return {**base.values, KEY: {**section, "values": differing}}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A revision that the chart is to make of a canary, before any is made."""
+
+    values: Values = field(repr=False)
+    where: str  # " beside revision 4"
+    hint: str  # what to do where the chart makes no canary of them
+
+
+def trials(profile: Profile, base: Base | None, history: Sequence[Revision], new: Values) -> tuple[Trial, ...]:
+    """What a chart is tried with; `base`: what the canary stands on, None where there is to be none yet."""
+    hint = "docs/canary.md says what a chart needs"
+    if base is None:
+        return (Trial({**new, KEY: {"enabled": True, "weight": 1}}, "", hint),)
+    portions = _portions(profile, base, history)
+    lacking = (
+        "until the last step the stable pods, and the route, have the values of that revision: release what they lack "
+        "with `strategy: rolling` once, then go on with canaries"
+    )
+    beside = f" beside revision {base.revision.number}"
+    return (Trial(layered(portions[-1], new), "", hint), Trial(layered(portions[1], new), beside, lacking))
 
 
 def kept(made: Sequence[Step]) -> int:
@@ -120,29 +146,36 @@ def skipped(profile: Profile, facts: Facts) -> Iterator[str]:
         yield "no pod would run anything else, so there is no canary: released at once"
 
 
-def clearing(history: Sequence[Revision]) -> tuple[Step, ...]:
-    """What a canary that did not come to its end may have left, where there was one since the newest good revision."""
+def clearing(history: Sequence[Revision], stage: str) -> tuple[Step, ...]:
+    """What a canary that did not come to its end may have left, where there was one since the newest good revision.
+
+    To be done before the verdict is on record: a run that ends in between is not taken for one that came to its end.
+    """
     for revision in reversed(history):
         if revision.canary:
-            return (Step("rollout", Clear()),)
+            return (Step(stage, Clear()),)
         if revision.verdict == "healthy":
             break
     return ()
 
 
-def demand(route: str, chart: str, manifest: Sequence[Mapping[str, Any]]) -> None:
+def room(history: Sequence[Revision], good: Revision) -> int:
+    """How many revisions helm has to keep for that one to be among them; 0 where no canary came after it."""
+    since = [one for one in history if one.number > good.number]
+    return len(since) + ROOM if any(one.canary for one in since) else 0
+
+
+def demand(route: str, chart: str, trial: Trial, manifest: Sequence[Mapping[str, Any]]) -> None:
     """That a chart, rendered with a canary, splits requests. Raises PreflightError that says what it lacks."""
     group, kind, values = ROUTES[route]
     split = [one for one in manifest if is_route(one) and one["kind"] == kind and _backends(one) > 1]
     if not split:
         raise PreflightError(
-            f"chart {chart} makes no {kind}.{group} that splits requests (canary.route: {route})",
-            hint=f"set {values}; docs/canary.md says what a chart needs",
+            f"chart {chart} makes no {kind}.{group} that splits requests{trial.where} (canary.route: {route})",
+            hint=f"set {values}; {trial.hint}",
         )
     if sum(one.get("kind") == "Deployment" for one in manifest) < 2:
-        raise PreflightError(
-            f"chart {chart} makes no second Deployment for the canary", hint="docs/canary.md says what a chart needs"
-        )
+        raise PreflightError(f"chart {chart} makes no second Deployment for the canary{trial.where}", hint=trial.hint)
 
 
 def is_route(item: Mapping[str, Any]) -> bool:
@@ -183,8 +216,12 @@ def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list
 
 
 def _reached(portions: Sequence[Portion], facts: Facts, given: Values, pull_secret: str | None) -> int:
-    """The step that a killed run of the very same release was at; it is done again as a whole."""
-    if not facts.released or not facts.image.digest:
+    """The step that a killed run of the very same release was at; it is done again as a whole.
+
+    With another chart it is another release. A revision that was not judged has no record, and the one before it tells.
+    """
+    records = [one.record for one in facts.history if one.canary and one.record and one.record.chart]
+    if not facts.released or not facts.image.digest or (records and records[-1].chart != facts.chart):
         return 0
     new = release_values.release(given, facts.image, pull_secret)
     there = facts.released.values

@@ -31,6 +31,7 @@ class Base:
     revision: Revision  # the newest good one
     values: Values = field(repr=False)  # that it was released with
     defaults: Values = field(repr=False)  # of the chart
+    manifest: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class Facts:
     history: tuple[Revision, ...]  # oldest first; empty where there is no release yet
     source: Source | None = None  # None outside a git repository
     rendered: Rendered = field(default_factory=Rendered)
+    midway: Rendered = field(default_factory=Rendered)  # what the chart makes with a canary
     job: Job = field(default_factory=lambda: Job("", ""))
     chart: str = ""  # SHA-256 of the chart's files
     released: Released | None = None  # None where there is no release yet
     base: Base | None = None  # None where there is no good revision yet
+    same_pods: bool = False  # no pod would run anything else than the base's, though the values may differ
 
 
 def current(history: tuple[Revision, ...]) -> Revision | None:

@@ -24,7 +24,7 @@ def last_good(history: tuple[Revision, ...]) -> Revision | None:
     return next(filter(good, reversed(history)), None)
 
 
-def steps(revision: Revision, keep: int = 0) -> tuple[Step, ...]:
+def steps(revision: Revision, history: tuple[Revision, ...], keep: int = 0) -> tuple[Step, ...]:
     """Put a revision back, in the way it came, and watch it to healthy. `keep`: revisions that helm keeps at least."""
     if revision.commit:
         return (
@@ -32,7 +32,8 @@ def steps(revision: Revision, keep: int = 0) -> tuple[Step, ...]:
             Step("sync", Sync("ended")),
             Step("rollout", Verify()),
         )
-    return (Step("rollback", Rollback(revision.number, keep)), Step("rollback", Verify("deleted")))
+    put_back = Step("rollback", Rollback(revision.number, max(keep, canary.room(history, revision))))
+    return (put_back, *canary.clearing(history, "rollback"), Step("rollback", Verify("deleted")))
 
 
 def rollback(
@@ -60,7 +61,7 @@ def rollback(
         environment=environment,
         target=target,
         release=release,
-        steps=(*mending, *steps(chosen), *canary.clearing(history)),
+        steps=(*mending, *steps(chosen, history)),
         previous=deployed.number,
         record=again(chosen, job),
         notes=tuple(_notes(deployed, chosen, history, to)),

@@ -72,7 +72,12 @@ class Upgrade:
 
 @dataclass(frozen=True)
 class Routed:
-    """Wait until what implements the release's routes has taken up their newest state."""
+    """Wait until what implements the release's routes has taken up their newest state.
+
+    `late`: what one is that does not come to it. What is put back is no worse for a Gateway that does not answer.
+    """
+
+    late: Literal["failed", "told"] = "failed"
 
 
 @dataclass(frozen=True)

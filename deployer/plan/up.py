@@ -38,17 +38,18 @@ def up(
     good = rollback.last_good(history)
     recovery: tuple[Step, ...] = ()
     if profile.rollback.automatic and good:
-        recovery = rollback.steps(good)
+        recovery = rollback.steps(good, history)
     base = canary.wanted(profile, facts, values, pull_secret)
     if base:
         in_steps = canary.steps(profile, facts, base, values, pull_secret)
         notes += canary.notes(profile, facts, base, in_steps)
         steps += in_steps
-        recovery = (*rollback.steps(base.revision, canary.kept(in_steps)), Step("rollback", Routed()))
+        put_back = rollback.steps(base.revision, history, canary.kept(in_steps))
+        recovery = (*put_back, Step("rollback", Routed("told")))
     else:
         notes += canary.skipped(profile, facts)
-        steps += _release(environment, profile, facts, values, deployed)
-        steps += canary.clearing(facts.history)
+        keep = canary.room(history, good) if good else 0
+        steps += _release(environment, profile, facts, values, deployed, keep)
     return Plan(
         verb="up",
         environment=environment,
@@ -79,15 +80,17 @@ def _release(
     facts: Facts,
     values: Values,
     deployed: Revision | None,
+    keep: int,
 ) -> Iterator[Step]:
     match profile.delivery:
         case "helm":
-            yield Step("release", Upgrade(values, facts.rendered))
+            yield Step("release", Upgrade(values, facts.rendered, keep=keep))
         case "argocd":
             own = profile.argocd.push == "mergeRequest"
             yield Step("commit", Commit(values, gitops.proposal(profile.release.name, environment) if own else ""))
             # A sync to what has failed may wait for ever for pods that never come.
             yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
+    yield from canary.clearing(facts.history, "rollout")
     if watched := metrics.guards(profile):
         yield Step("rollout", Verify(healthy="observed"))
         yield Step("metrics", Observe(watched, profile.metrics.duration))

@@ -207,6 +207,15 @@ class Canary(_Section):
                 raise ValueError(f"weights must rise, and {after.weight} comes after {before.weight}")
         return steps
 
+    @field_validator("share")
+    @classmethod
+    def _part(cls, share: float | None) -> float | None:
+        if share is not None and share > 1:
+            raise ValueError(
+                f"{share:.0%} of the stable version's pods; it is 100% at most, and replicas says a number"
+            )
+        return share
+
     @model_validator(mode="after")
     def _one_size(self) -> "Canary":
         if self.replicas is not None and self.share is not None:

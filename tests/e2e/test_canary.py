@@ -169,6 +169,34 @@ def test_a_version_that_crashes_gets_no_request(canary: Project) -> None:
     assert failed["canary"] == {"weight": 0, "step": 0, "steps": 3}
 
 
+AFTER = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after
+  annotations: { helm.sh/hook: post-upgrade, helm.sh/hook-delete-policy: before-hook-creation }
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{ name: after, image: "{{ include "web.image" . }}", env: [{ name: EXIT_AFTER, value: 0s }] }]
+"""
+
+
+def test_a_version_that_crashes_while_helm_waits_for_it_is_diagnosed(canary: Project) -> None:
+    """With a hook after the workloads helm waits for these, the canary among them, and would for its whole timeout."""
+    (canary.folder / "chart" / "templates" / "after.yaml").write_text(AFTER)
+    canary.profile("dev", release={"timeout": "300s"})
+    released(canary)
+    done = canary.deploy(*NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", environ=CI)
+    assert done.code == 5, done
+    assert "canary 0% FAILED" in done.err
+    assert "deployment/web-canary" in done.out
+    assert "revision 1 serves again" in done.out
+    taken_back(canary)
+
+
 def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
     canary: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +224,39 @@ def test_a_version_that_falls_ill_is_taken_back_in_one_reconcile(
         print(f"\nthe last answer of the bad version came {late:.2f} s after the rollback began")
     assert late < 5
     taken_back(canary)
+
+
+def test_a_route_that_the_cluster_refuses_is_taken_back(canary: Project) -> None:
+    """helm fails with half of the requests on the canary: the route of the new version comes with the last step."""
+    released(canary)
+    canary.profile("dev", values={"httpRoute": {"filters": [{"type": "RequestRedirect"}]}})
+    done = canary.deploy(*NEXT, "--output", "json", environ=CI)
+    assert done.code == 1, done
+    assert "canary 50% done" in done.err
+    assert "stable FAILED" in done.err
+    assert "helm could not release the chart" in done.json["message"]
+    assert done.json["release"]["restored"] == 1
+    assert "revision 1 serves again" in done.json["hint"]
+    taken_back(canary)
+
+
+def test_a_route_that_does_not_run_yet_is_missed_before_anything_is_touched(canary: Project) -> None:
+    """The stable pods keep the values of their version until the last step, and these have no route."""
+    canary.profile("dev", strategy="rolling", values={"httpRoute": {"enabled": False}})
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    canary.profile("dev", strategy="canary", values={"httpRoute": {"enabled": True}})
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 3, done
+    assert "does not render with a canary beside revision 1" in done.err
+    assert "`strategy: rolling` once" in done.err
+    canary.profile("dev", strategy="rolling")
+    done = canary.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    canary.profile("dev", strategy="canary")
+    done = canary.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert "canary 50% done" in done.err
 
 
 @pytest.mark.parametrize("step", [0, 1, 3])

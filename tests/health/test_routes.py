@@ -63,7 +63,7 @@ def http_route(*parents: dict[str, Any], refs: Any = ({"name": "public"},)) -> d
             id="another listener's",
         ),
         pytest.param(http_route(refs=()), State.TAKEN_UP, "", id="no Gateway asked"),
-        pytest.param({"kind": "VirtualService", "metadata": {"name": "web"}}, State.TAKEN_UP, "", id="Istio is silent"),
+        pytest.param({"kind": "VirtualService", "metadata": {"name": "web"}}, State.UNTOLD, "", id="Istio is silent"),
         pytest.param(
             {
                 "kind": "VirtualService",

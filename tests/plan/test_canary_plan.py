@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from deployer.errors import PreflightError
-from deployer.model import Canary, Image, Record, Revision, Target
+from deployer.health.verdict import Workload
+from deployer.model import Canary, Image, Record, Rendered, Revision, Target
 from deployer.plan import canary
 from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts, Released
@@ -86,7 +87,16 @@ def test_steps() -> None:
         (50, 3, 2, True),
     ]
     assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
+    assert plan.recovery[-1].deed == Routed("told")
     assert "canary beside revision 4: 5 %, 50 % of the requests, then all" in plan.notes
+
+
+def test_the_canary_is_watched_beside_helm_too() -> None:
+    """helm waits for it where a hook comes after it."""
+    alone, both = (tuple(Workload("Deployment", name) for name in names) for names in (["web"], ["web", "web-canary"]))
+    plan = planned(facts(rendered=Rendered(alone, waits=True), midway=Rendered(both, waits=True)))
+    watched = [one.deed.rendered.workloads for one in plan.steps if isinstance(one.deed, Upgrade)]
+    assert watched == [both, both, both, both, alone]
 
 
 WATCHED = {"url": "http://prometheus", "interval": "10s", "failAfter": 3, "guards": ["errorRatio"]}
@@ -166,6 +176,7 @@ def test_how_many_pods_it_has(settings: dict[str, Any], share: int, replicas: in
         pytest.param(replace(facts(), base=None), GIVEN, "no good version runs yet", id="first install"),
         pytest.param(facts(OLD), GIVEN, "no pod would run anything else", id="the same again"),
         pytest.param(facts(OLD), {**GIVEN, "replicaCount": 5}, "no pod would run anything else", id="more replicas"),
+        pytest.param(facts(OLD, same_pods=True), {"a": 1}, "no pod would run anything else", id="the same pods"),
     ],
 )
 def test_where_there_is_no_canary(found: Facts, given: dict[str, Any], why: str) -> None:
@@ -198,7 +209,8 @@ def test_the_same_release_goes_on_where_it_was(step: int) -> None:
     plan = planned(left(step))
     assert portions(plan)[0].step == step
     assert any("goes on from there" in note for note in plan.notes) is bool(step)
-    assert plan.steps[-1].deed == Clear()
+    assert outline(plan.steps)[-3:] == ["rollout: Clear", "rollout: Verify", "rollout: Routed"]
+    assert outline(plan.recovery)[1:] == ["rollback: Clear", "rollback: Verify", "rollback: Routed"]
 
 
 def test_a_revision_that_helm_was_cut_off_in_is_done_again() -> None:
@@ -212,6 +224,19 @@ def test_another_release_begins_anew() -> None:
     assert portions(planned(left(2), made=profile(canary={"steps": STEPS, "replicas": 2})))[0].step == 0
 
 
+@pytest.mark.parametrize(
+    ("charts", "step"),
+    [(("c1", None), 2), (("c1", "c1"), 2), (("c0", "c1"), 2), (("c0", None), 0), (("c1", "c0"), 0), ((None, None), 2)],
+)
+def test_with_another_chart_it_is_another_release(charts: tuple[str | None, str | None], step: int) -> None:
+    """`charts`: on record of the revision before the newest one, and of that; the chart is c1."""
+    found = left(2)
+    _, newest = found.history
+    both = (replace(newest, number=6), newest)
+    records = [replace(one, record=Record(chart=c) if c else None) for one, c in zip(both, charts, strict=True)]
+    assert portions(planned(replace(found, history=(STABLE, *records))))[0].step == step
+
+
 def test_other_pauses_are_the_same_release() -> None:
     longer = [{**one, "pause": "10m"} for one in STEPS]
     assert portions(planned(left(2), made=profile(canary={"steps": longer})))[0].step == 2
@@ -219,16 +244,16 @@ def test_other_pauses_are_the_same_release() -> None:
 
 def test_what_was_left_is_cleared_where_there_is_no_canary_any_more() -> None:
     found = replace(left(1), image=OLD)
-    assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Verify", "rollout: Clear"]
+    assert outline(planned(found).steps) == ["release: Upgrade", "rollout: Clear", "rollout: Verify"]
     history = left(1).history
     plan = plan_rollback("dev", "web", TARGET, history, None, found.job)
-    assert [step.deed for step in plan.steps] == [Rollback(4), Verify("deleted"), Clear()]
+    assert [step.deed for step in plan.steps] == [Rollback(4, keep=4), Clear(), Verify("deleted")]
     assert "revision 6 (canary 5 % at step 1 of 2) → what revision 4 was" in plan.notes
 
 
 def test_nothing_is_cleared_after_a_canary_that_was_put_right() -> None:
     history = (*left(1).history, Revision(7, "deployed", "", "web-1", "Rollback to 4", "healthy"))
-    assert canary.clearing(history) == ()
+    assert canary.clearing(history, "rollout") == ()
 
 
 # -- revisions ---------------------------------------------------------------------------------------------------------
@@ -242,7 +267,7 @@ def test_nothing_is_cleared_after_a_canary_that_was_put_right() -> None:
         ({"enabled": True, "weight": 0, "step": 0, "steps": 2}, Canary(0, 0, 2), "canary 0 % at step 0 of 2"),
         ({"enabled": True, "weight": 5, "step": 1, "steps": 2}, Canary(5, 1, 2), "canary 5 % at step 1 of 2"),
         ({"enabled": True, "weight": 50, "step": 3, "steps": 2}, Canary(50, 3, 2), "canary 50 %, the stable version"),
-        ({"enabled": True, "weight": 10}, Canary(10, 0, 0), "canary 10 %"),
+        ({"enabled": True, "weight": 10}, None, ""),  # another chart's
         ("nonsense", None, ""),
     ],
 )
@@ -268,9 +293,21 @@ def test_helm_keeps_what_may_have_to_be_put_back() -> None:
     assert next(one.deed.keep for one in plan.recovery if isinstance(one.deed, Rollback)) == 36
 
 
+def test_helm_keeps_the_good_one_while_a_killed_canary_is_put_right() -> None:
+    """Revision 4 is good, 5 to 8 were a canary; 9 is the old version again, 10 would put 4 back."""
+    midway = tuple(Revision(number, "superseded", "", "web-1", canary=Canary(5, 1, 2)) for number in range(5, 9))
+    plan = planned(replace(facts(OLD), history=(STABLE, *midway)))
+    (keep,) = [one.deed.keep for one in plan.steps if isinstance(one.deed, Upgrade)]
+    assert keep == plan.recovery[0].deed.keep == 7  # type: ignore[union-attr]
+    healthy = Revision(9, "deployed", "", "web-1", verdict="healthy")
+    assert canary.room((STABLE, *midway, healthy), healthy) == 0
+    assert canary.room((STABLE, healthy), STABLE) == 0
+
+
 # -- what a chart must make --------------------------------------------------------------------------------------------
 
 DEPLOYMENTS: list[dict[str, Any]] = [{"kind": "Deployment"}, {"kind": "Deployment"}]
+TRIAL = canary.Trial({}, " beside revision 4", "strategy: rolling once")
 
 
 def http_route(*backends: str) -> dict[str, Any]:
@@ -284,8 +321,8 @@ def virtual_service(*backends: str) -> dict[str, Any]:
 
 
 def test_a_chart_that_can() -> None:
-    canary.demand("httproute", "chart", [*DEPLOYMENTS, http_route("web", "web-canary")])
-    canary.demand("istio", "chart", [*DEPLOYMENTS, virtual_service("web", "web-canary")])
+    canary.demand("httproute", "chart", TRIAL, [*DEPLOYMENTS, http_route("web", "web-canary")])
+    canary.demand("istio", "chart", TRIAL, [*DEPLOYMENTS, virtual_service("web", "web-canary")])
 
 
 @pytest.mark.parametrize(
@@ -298,8 +335,22 @@ def test_a_chart_that_can() -> None:
     ],
 )
 def test_a_chart_that_cannot(route: str, manifest: list[dict[str, Any]], lacks: str) -> None:
-    with pytest.raises(PreflightError, match=lacks):
-        canary.demand(route, "chart", manifest)
+    with pytest.raises(PreflightError, match=lacks) as refused:
+        canary.demand(route, "chart", TRIAL, manifest)
+    assert "beside revision 4" in refused.value.message
+    assert str(refused.value.hint).endswith("strategy: rolling once")
+
+
+def test_a_chart_is_tried_with_the_route_of_the_stable_version_too() -> None:
+    """Until the last step the values are the stable version's: a route that is new is not among them."""
+    new = release_values.release({**GIVEN, "httpRoute": {"enabled": True}}, NEW, None)
+    promoted, beside = canary.trials(profile(), base(), (STABLE,), new)
+    assert promoted.values["httpRoute"] == {"enabled": True}
+    assert "httpRoute" not in beside.values
+    assert (beside.values["canary"]["weight"], beside.where) == (5, " beside revision 4")
+    assert "strategy: rolling" in beside.hint
+    (alone,) = canary.trials(profile(), None, (), new)
+    assert alone.values == {**new, "canary": {"enabled": True, "weight": 1}}
 
 
 def test_a_chart_that_changed_is_told() -> None:

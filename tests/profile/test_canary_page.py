@@ -60,6 +60,7 @@ def test_a_profile_of_the_page_is_one(folder: Path, name: str, route: str) -> No
         ("canary: {steps: [{weight: 0}]}", r"canary.steps.0.weight is `0`"),
         ("canary: {steps: [{weigth: 5}]}", "unknown key `weigth`.*did you mean `weight`"),
         ("canary: {replicas: 1, share: 10%}", "say one of them"),
+        ("canary: {share: 150%}", "150% of the stable version's pods; it is 100% at most"),
         ("canary: {route: ingress}", "it must be one of httproute, istio"),
         ("strategy: blue", "it must be one of rolling, canary"),
     ],
