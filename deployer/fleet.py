@@ -29,8 +29,9 @@ class Ended:
     message: str
     seconds: float  # of all its tries
     tries: int
-    result: Result | None = None  # None: it ended before its first deed
+    result: Result | None = None  # of its last try that came to a deed; None: no try did
     error: DeployError | None = None
+    changed: bool = False  # whether any of its tries touched anything
     final: bool = True  # False: it will be tried again
 
 
@@ -89,6 +90,28 @@ class Rolled:
     left: tuple[str, ...] = ()  # whose turn never came
     stopped: str = ""  # why
     image: Image | None = None  # what all of them were to run
+    supplied: bool = False  # whether that had to be put into the registry
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything in the registry or a cluster was touched."""
+        return self.supplied or any(one.changed for one in self.ended)
+
+
+def after(earlier: Ended | None, one: Ended) -> Ended:
+    """A try together with the ones before it.
+
+    Who failed and cannot be reached now has failed, and nobody knows what serves there. What an earlier try touched
+    stays touched, and what it came to is told where this one came to nothing.
+    """
+    if earlier is None:
+        return one
+    seconds, changed = earlier.seconds + one.seconds, earlier.changed or one.changed
+    if one.outcome is Outcome.OFFLINE and earlier.outcome is Outcome.FAILED:
+        told = "" if earlier.message.endswith(one.message) else f"; then {one.message}"
+        return replace(earlier, message=earlier.message + told, seconds=seconds, tries=one.tries)
+    outcome = Outcome.DONE if one.outcome is Outcome.UNCHANGED and changed else one.outcome
+    return replace(one, outcome=outcome, seconds=seconds, changed=changed, result=one.result or earlier.result)
 
 
 def roll(
@@ -208,8 +231,6 @@ class _Roll:
 
     def _tried(self, name: str, wave: str, tries: int) -> Ended:
         began = time.monotonic()
-        earlier = self._ended.get(name)
-        before = earlier.seconds if earlier else 0.0
         outcome, code, message = Outcome.FAILED, ExitCode.OK, ""
         result: Result | None = None
         error: DeployError | None = None
@@ -223,7 +244,9 @@ class _Roll:
                     outcome = Outcome.UNCHANGED if result.plan.kept and not result.changed else Outcome.DONE
         except DeployError as problem:
             error, code, message = problem, ExitCode(problem.exit_code), problem.message
-        return Ended(name, wave, outcome, code, message, before + time.monotonic() - began, tries, result, error)
+        changed, seconds = bool(result and result.changed), time.monotonic() - began
+        one = Ended(name, wave, outcome, code, message, seconds, tries, result, error, changed=changed)
+        return after(self._ended.get(name), one)
 
     def _take(self, name: str, one: Ended | BaseException) -> None:
         if isinstance(one, BaseException):

@@ -142,7 +142,7 @@ def fleet(verb: str, environment: str, profile: Profile, chosen: Sequence[FleetT
         waves=tuple(wave for wave in waves if wave.targets),
         concurrency=settings.concurrency,
         budget=number(settings.failure_budget, total, math.floor),
-        retries=settings.retries,
+        retries=0 if verb == "rollback" else settings.retries,  # a second try would go one revision further back
         offline=settings.offline,
     )
 

@@ -121,7 +121,7 @@ def fleet(found: Rolled) -> dict[str, Any]:
         "exitCode": int(found.code),
         "message": report.message(found),
         "hint": report.hint(found),
-        "changed": any(one.result is not None and one.result.changed for one in found.ended),
+        "changed": found.changed,
         "seconds": round(found.seconds, 3),
         "image": _image(found.image),
         "stopped": found.stopped or None,
@@ -170,14 +170,14 @@ def _target(name: str, wave: str, one: Ended | None) -> dict[str, Any]:
         "tries": one.tries if one else 0,
         "seconds": round(one.seconds, 3) if one else 0.0,
         "message": one.message if one else None,
-        "hint": told.get("hint") if found else error and error.hint,
-        "changed": bool(found and found.changed),
+        "hint": error.hint if error else told.get("hint"),
+        "changed": bool(one and one.changed),
         "release": told.get("release"),
         "stages": told.get("stages", []),
         "workloads": told.get("workloads", []),
         "diagnosis": told.get("diagnosis"),
         "warnings": told.get("warnings", []),
-        "detail": told.get("detail", list(error.detail) if error else []),
+        "detail": list(error.detail) if error else told.get("detail", []),
     }
 
 

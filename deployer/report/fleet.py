@@ -77,7 +77,7 @@ def ended(one: Ended) -> Iterator[str]:
     """How a target ended: one line; of a failure the diagnosis too."""
     word = outcome(one) if one.outcome is not Outcome.DONE else "ok"
     yield f"{word} after {words.seconds(one.seconds)}: {one.message}" + restored(one)
-    found = one.result.diagnosis if one.result else None
+    found = one.result.diagnosis if one.result and not one.error else None  # that of an earlier try was told with it
     if found:
         yield from (f"  {line}" for line in diagnosis.lines(found))
     elif one.outcome is Outcome.FAILED:

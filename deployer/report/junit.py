@@ -108,7 +108,8 @@ def many(found: Rolled, moment: float) -> Suite:
 def _missed(one: Ended) -> Bad | None:
     if one.code == ExitCode.OK:
         return None
-    judged = _judged(one.result.judgements, one.result.diagnosis, one.code, one.result.hint) if one.result else ()
+    found = None if one.error else one.result
+    judged = _judged(found.judgements, found.diagnosis, one.code, found.hint) if found else ()
     cause = next((case.bad for case in judged if case.bad), None)
     return cause or _bad(one.code, one.message, one.error.detail if one.error else (), None)
 

@@ -1,9 +1,13 @@
 """YAML text to data that remembers its lines. The only PyYAML import."""
 
+import json
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import yaml
 
@@ -31,18 +35,60 @@ class Document:
         return None
 
 
+_BOOLS = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as Helm reads it, but a date stays the string it is in JSON."""
+    """YAML as helm reads it, which is go-yaml's mixture of 1.1 and 1.2; a date stays the string it is in JSON."""
+
+    bool_values: ClassVar = _BOOLS
 
 
 class _Fast(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two classes
     """The same in C, for what helm has made: it is long, and nobody asks for its lines."""
 
+    bool_values: ClassVar = _BOOLS
 
-_Loader.yaml_implicit_resolvers = _Fast.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        """A key is a string, as in JSON: `y:` is "true" to helm."""
+        found = super().construct_mapping(node, deep)
+        return {key if isinstance(key, str) else json.dumps(key): value for key, value in found.items()}
+
+
+_INT = re.compile(
+    r"[-+]?_*(?:0_*(?:[bB]_*[01][01_]*|[oO]_*[0-7][0-7_]*|[xX]_*[\da-fA-F][\da-fA-F_]*|[0-7_]*)|[1-9][\d_]*)$", re.ASCII
+)
+_FLOAT = re.compile(
+    r"[-+]?_*(?:\._*\d[\d_]*|\d[\d_]*(?:\.[\d_]*)?)(?:[eE]_*[-+]?_*\d[\d_]*)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$",
+    re.ASCII,
+)
+
+
+def _is_float(text: str) -> bool:
+    """What is too large for one is no number to go-yaml."""
+    return bool(_FLOAT.match(text)) and ("n" in text.lower() or math.isfinite(float(text.replace("_", ""))))
+
+
+def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    plain = loader.construct_scalar(node).replace("_", "")
+    return int(plain, 8 if re.match(r"[-+]?0\d", plain) else 0)
+
+
+_PLAIN = {
+    "bool": ("yYnNtTfFoO", re.compile("|".join(f"{word}$|{word.title()}$|{word.upper()}$" for word in _BOOLS))),
+    "int": ("-+0123456789", _INT),
+    "float": ("-+.0123456789", SimpleNamespace(match=_is_float)),
 }
+"""What a scalar without quotes is by its looks: its first characters, and the whole. No number has a base of 60."""
+
+for _either in (_Loader, _Fast):
+    _either.yaml_implicit_resolvers = {
+        first: [one for one in resolvers if one[0].rpartition(":")[2] in ("null", "merge")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for _name, (_first, _pattern) in _PLAIN.items():
+        _either.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, list(_first))
+    _either.add_constructor("tag:yaml.org,2002:int", _int)
 
 _JSON = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from deployer.plan import values
 from deployer.values import layers as stack
+from deployer.values.document import parse
 
 pytestmark = pytest.mark.lab
 
@@ -38,7 +40,7 @@ SETTINGS = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
-Helm = Callable[[dict[str, Any], Sequence[dict[str, Any]]], dict[str, Any]]
+Helm = Callable[[dict[str, Any] | str, Sequence[dict[str, Any]]], dict[str, Any]]
 
 
 @pytest.fixture(scope="module", params=["HELM", "HELM3"])
@@ -52,8 +54,8 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     (folder / "Chart.yaml").write_text("apiVersion: v2\nname: merge\nversion: 0.1.0\n")
     (folder / "templates/all.yaml").write_text("kind: All\napiVersion: v1\nvalues: {{ .Values | toJson | quote }}\n")
 
-    def given_(defaults: dict[str, Any], files: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        (folder / "values.yaml").write_text(values.text(defaults))
+    def given_(defaults: dict[str, Any] | str, files: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        (folder / "values.yaml").write_text(defaults if isinstance(defaults, str) else values.text(defaults))
         named: list[str] = []
         for index, data in enumerate(files):
             file = folder / f"{index}.txt"
@@ -102,6 +104,25 @@ def test_files_lie_over_the_charts_defaults_as_in_helm(helm: Helm, stacks: list[
     for leaf in stack.leaves(layers, [defaults]):
         if leaf.value is not None:
             assert at(theirs, leaf.keys) == leaf.value == at((chart, *files)[int(leaf.origin.layer)], leaf.keys)
+
+
+SPELLINGS = """
+    22:30 8022:22 1:30.5 -1:30 1e3 1E3 1e+3 -1e3 1.5e-3 .5 -.5 +.5 5. 1_000 1__0_ 1_0.5 .5_0 1e1_0 1e400 . .e3 .5e3 .5e
+    1e 0o17 0O17 -0o17 0o_7 0o8 0o 017 -017 08 019 0_8 00 0_7 0b11 0B11 -0b11 +0b11 0b_1 0b2 0b 0x1F 0X1f -0x1F 0x_f
+    0x 0x1.8p1 y Y n N yes No ON off true False tRue yES nULL = + _1 -_1 -_.5 1._5 -0 +1 0. 00.5 2001-01-01
+    2001-01-01T01:02:03Z 1_2-3
+"""
+
+
+def test_a_scalar_is_read_as_by_helm(helm: Helm, tmp_path: Path) -> None:
+    words = SPELLINGS.split()
+    text = "".join(f"'{word}': {word}\n" for word in words)
+    ours = parse(tmp_path / "x.yaml", text).data
+    theirs = helm(text, [])
+    assert {word: repr(theirs[word]) for word in words if theirs[word] != ours[word]} == {}
+    assert {word for word in words if isinstance(ours[word], bool)} == {
+        word for word in words if isinstance(theirs[word], bool)
+    }
 
 
 def at(data: Any, keys: tuple[str, ...]) -> Any:

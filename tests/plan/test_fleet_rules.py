@@ -251,3 +251,9 @@ def test_whatever_order_they_end_in(data: st.DataObject) -> None:
     assert bool(state.stopped) == (failed > made.budget)
     if not state.stopped:
         assert plans.left(made, state) == ()
+
+
+def test_a_rollback_is_not_tried_again(tmp_path: Path) -> None:
+    """A second try would go back from what the first one put there."""
+    found = profile(tmp_path, retries=3)
+    assert [fleet(verb, "edge", found, found.targets).retries for verb in ("up", "rollback")] == [3, 0]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import UsageError
-from deployer.values.document import parse, scalar
+from deployer.values.document import objects, parse, scalar
 
 
 def test_remembers_lines() -> None:
@@ -17,6 +17,40 @@ def test_remembers_lines() -> None:
 
 def test_a_date_stays_a_string() -> None:
     assert parse(Path("x.yaml"), "day: 2026-01-02\n").data == {"day": "2026-01-02"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("22:30", "22:30"),
+        ("1:30.5", "1:30.5"),
+        ("1e3", 1000),
+        ("-.5", -0.5),
+        ("1e400", "1e400"),
+        ("0o17", 15),
+        ("-017", -15),
+        ("08", 8),
+        ("0B11", 3),
+        ("0x_fF", 255),
+        ("0o8", "0o8"),
+        ("1_000.5", 1000.5),
+        ("_1", "_1"),
+        ("y", True),
+        ("N", False),
+        ("yes", True),
+        ("tRue", "tRue"),
+        ("=", "="),
+    ],
+)
+def test_a_scalar_is_what_helm_reads(text: str, value: object) -> None:
+    """As test_layers_helm.py asks the helms themselves."""
+    found = parse(Path("x.yaml"), f"a: {text}\n").data["a"]
+    assert (found, isinstance(found, bool)) == (value, isinstance(value, bool))
+    assert objects(f"a: {text}\n") == [{"a": value}]
+
+
+def test_a_key_of_an_object_is_a_string() -> None:
+    assert objects("data: {y: 1, 22: 2}\n") == [{"data": {"true": 1, "22": 2}}]
 
 
 def test_an_empty_file_is_an_empty_mapping() -> None:
