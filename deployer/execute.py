@@ -475,7 +475,7 @@ def _committed(run: _Run, change: "Change | None") -> str:
     try:
         run.manifest = run.pulled.render(found.sha)
     except DeployError as error:  # it is pushed: to follow its sync is what is left
-        run.unjudged = " ".join((error.message, *error.detail[-1:]))
+        run.unjudged = ": ".join(filter(None, (error.message, _cause(error.detail))))
     return f"revision {found.number}, commit {found.sha[:12]}" + ("" if change else ": it is there already")
 
 
@@ -818,12 +818,15 @@ def _helm_failed(run: _Run, message: str, error: ProgramFailed) -> DeployError:
 
 
 def _failed(message: str, exit_code: ExitCode, error: ProgramFailed, hint: str | None = None) -> DeployError:
-    # helm says what counts last, behind this word; docker's last word is only the step that failed.
-    cause = next((line[7:] for line in reversed(error.detail) if line.startswith("Error: ")), "")
-    cause = cause or (error.message if error.code < 0 else "")
+    cause = _cause(error.detail) or (error.message if error.code < 0 else "")
     failure = DeployError(f"{message}: {cause}" if cause else message, detail=error.detail[-25:], hint=hint)
     failure.exit_code = exit_code
     return failure
+
+
+def _cause(detail: tuple[str, ...]) -> str:
+    """helm says what counts last, behind this word; docker's last word is only the step that failed."""
+    return next((line[7:] for line in reversed(detail) if line.startswith("Error: ")), "")
 
 
 def _done(run: _Run) -> str:

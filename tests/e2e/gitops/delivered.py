@@ -48,6 +48,13 @@ class Config:
         run("git", "-C", self.clone, "push", "-q", "origin", "HEAD:main")
         return run("git", "-C", self.clone, "rev-parse", "HEAD").stdout.strip()
 
+    def merge(self, branch: str) -> None:
+        """Merge a branch as a git host does where somebody presses the button."""
+        run("git", "-C", self.clone, "fetch", "-q", "origin", "main", branch)
+        run("git", "-C", self.clone, "reset", "-q", "--hard", "origin/main")
+        run("git", "-C", self.clone, "merge", "-q", "--no-ff", "-m", f"Merge branch '{branch}'", f"origin/{branch}")
+        run("git", "-C", self.clone, "push", "-q", "origin", "HEAD:main")
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Iterator[Config]:

@@ -15,6 +15,29 @@ V1 = ("--tag", "v1")
 CRASH = ("--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1")
 
 
+SEALED = "environments/dev.secrets.yaml"
+
+AFTER = """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after
+  annotations: { helm.sh/hook: "post-install,post-upgrade", helm.sh/hook-delete-policy: before-hook-creation }
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      imagePullSecrets: [{ name: registry }]
+      containers:
+        - name: after
+          image: {{ include "web.image" . }}
+          env:
+            - { name: EXIT_AFTER, value: 0s }
+            - { name: EXIT_CODE, value: {{ .Values.env.CODE | default "0" | quote }} }
+"""
+
+
 # ruff: noqa: F811  # a fixture is imported, and named as a parameter
 
 
@@ -182,14 +205,9 @@ def test_a_version_is_promoted(fault: Project, deliver: Deliver) -> None:
 def test_encrypted_files_are_committed_as_they_are_and_nothing_is_plain(
     fault: Project, deliver: Deliver, tmp_path: Path
 ) -> None:
-    there = deliver(fault)
-    key, file = tmp_path / "age.txt", "environments/dev.secrets.yaml"
-    run("age-keygen", "-o", key)
-    recipient = run("age-keygen", "-y", key).stdout.strip()
-    (fault.folder / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipient}\n")
-    (fault.folder / file).write_text("secret:\n  data:\n    TOKEN: pl4in-t0ken\n")
-    run("sops", "encrypt", "--in-place", file, cwd=fault.folder)
-    fault.environ["SOPS_AGE_KEY_FILE"] = str(key)
+    there, file = deliver(fault), SEALED
+    _keyed(fault, tmp_path)
+    _seal(fault)
     done = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
     assert done.code == 0, done
     assert there.config.read(f"web/dev/secrets/{file}") == (fault.folder / file).read_text()
@@ -202,6 +220,104 @@ def test_encrypted_files_are_committed_as_they_are_and_nothing_is_plain(
     gone = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
     assert gone.code == 0, gone
     assert f"web/dev/secrets/{file}" not in there.config.git("ls-tree", "-r", "--name-only", "main").split()
+
+
+def _keyed(project: Project, folder: Path) -> None:
+    """Give the project an age key."""
+    key = folder / "age.txt"
+    run("age-keygen", "-o", key)
+    recipient = run("age-keygen", "-y", key).stdout.strip()
+    (project.folder / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipient}\n")
+    project.environ["SOPS_AGE_KEY_FILE"] = str(key)
+
+
+def _seal(project: Project) -> str:
+    """Encrypt a token anew; the file's text, which is another one each time."""
+    (project.folder / SEALED).write_text("secret:\n  data:\n    TOKEN: pl4in-t0ken\n")
+    run("sops", "encrypt", "--in-place", SEALED, cwd=project.folder)
+    return (project.folder / SEALED).read_text()
+
+
+def test_what_fails_after_a_merge_request_goes_back_with_its_encrypted_files(
+    fault: Project, deliver: Deliver, tmp_path: Path
+) -> None:
+    there = deliver(fault)
+    fault.profile("dev", argocd={"push": "mergeRequest"})
+    _keyed(fault, tmp_path)
+    good = _seal(fault)
+    for code, change in ((0, ()), (5, CRASH)):
+        asked = fault.deploy("up", "--env", "dev", *V1, *change, "--output", "json")
+        assert asked.json["release"]["proposed"] == "deploy/web/dev", asked
+        there.config.merge("deploy/web/dev")
+        judged = fault.deploy("up", "--env", "dev", *V1, *change, "--output", "json")
+        assert judged.code == code, judged
+        assert there.config.read(f"web/dev/secrets/{SEALED}") == good
+        _seal(fault)
+    assert judged.json["release"]["restored"] == 1
+    assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
+
+
+def test_what_fails_after_a_person_encrypted_anew_goes_back_to_that(
+    fault: Project, deliver: Deliver, tmp_path: Path
+) -> None:
+    there = deliver(fault)
+    _keyed(fault, tmp_path)
+    _seal(fault)
+    assert fault.deploy("up", "--env", "dev", *V1).code == 0
+    theirs = _seal(fault)
+    hand = there.config.push(f"web/dev/secrets/{SEALED}", theirs, "Encrypt for one more")
+    judged = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+    assert judged.code == 0, judged
+    assert judged.json["release"]["commit"] == hand
+    _seal(fault)
+    bad = fault.deploy("up", "--env", "dev", *V1, *CRASH, "--output", "json")
+    assert bad.code == 5, bad
+    assert bad.json["release"]["restored"] == 2
+    assert there.config.read(f"web/dev/secrets/{SEALED}") == theirs
+
+
+def test_a_rollback_that_cannot_be_read_here_is_followed_all_the_same(
+    fault: Project, deliver: Deliver, tmp_path: Path
+) -> None:
+    """The older commit was encrypted for a key that this job does not have; Argo CD has values of its own for it."""
+    there = deliver(fault)
+    needs = '{{ if not .Values.secret.data.TOKEN }}{{ $_ := required "a token" .Values.env.GIVEN }}{{ end }}\n'
+    (fault.folder / "chart/templates/needs.yaml").write_text(needs)
+    there.patch(source={"helm": {"parameters": [{"name": "env.GIVEN", "value": "x"}]}})
+    _keyed(fault, tmp_path)
+    _seal(fault)
+    for tag in ("v1", "v2"):
+        assert fault.deploy("up", "--env", "dev", "--tag", tag).code == 0
+    (tmp_path / "other").mkdir()
+    _keyed(fault, tmp_path / "other")
+    _seal(fault)
+    back = fault.deploy("rollback", "--env", "dev", "--yes", "--output", "json")
+    assert back.code == 7, back
+    commit = there.config.commits[0]
+    assert f"is synced to {commit[:12]}" in back.json["message"]
+    assert "a token" in back.json["message"]
+    assert there.app()["status"]["sync"]["revision"] == commit
+
+
+def test_a_sync_whose_last_hook_fails_is_reverted(fault: Project, deliver: Deliver) -> None:
+    """All objects are as the commit says, so the Application is Synced: a hook is not compared."""
+    there = deliver(fault, automated={}, retry={"limit": 0})
+    (fault.folder / "chart/templates/after.yaml").write_text(AFTER)
+    good = fault.deploy("up", "--env", "dev", *V1)
+    assert good.code == 0, good
+    bad = fault.deploy("up", "--env", "dev", *V1, "--set", "env.CODE=1", "--output", "json")
+    assert bad.code == 5, bad
+    revert, broken, first, _ = there.config.commits
+    assert bad.json["release"]["commit"] == broken
+    assert f"cannot apply commit {broken[:12]}" in bad.json["message"]
+    assert bad.json["release"]["restored"] == 1
+    assert there.app()["status"]["sync"]["revision"] == revert
+    history = fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"]
+    assert [(one["verdict"], one["commit"]) for one in history] == [
+        ("healthy", first),
+        ("failed", broken),
+        ("healthy", revert),
+    ]
 
 
 def test_a_file_that_people_have_commented_keeps_its_comments(fault: Project, deliver: Deliver) -> None:
