@@ -192,11 +192,15 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- join "," $pairs -}}
 {{- end -}}
 
+{{/* The labels that bring a pod into the mesh. */}}
+{{- define "web.meshLabels" -}}
+{{- if eq .Values.istio.mode "sidecar" }}sidecar.istio.io/inject: "true"{{ end -}}
+{{- if eq .Values.istio.mode "ambient" }}istio.io/dataplane-mode: ambient{{ end -}}
+{{- end -}}
+
 {{/* The labels of the pods besides the common ones: what the mesh is told, under what the values say. */}}
 {{- define "web.podLabels" -}}
-{{- $labels := dict -}}
-{{- if eq .Values.istio.mode "sidecar" }}{{ $_ := set $labels "sidecar.istio.io/inject" "true" }}{{ end -}}
-{{- if eq .Values.istio.mode "ambient" }}{{ $_ := set $labels "istio.io/dataplane-mode" "ambient" }}{{ end -}}
+{{- $labels := include "web.meshLabels" . | fromYaml -}}
 {{- range $name, $value := .Values.podLabels }}{{ $_ := set $labels $name $value }}{{ end -}}
 {{- toYaml $labels -}}
 {{- end -}}

@@ -553,8 +553,11 @@ def test_istio_routes_to_the_service(helm: Helm) -> None:
     ],
 )
 def test_pods_are_in_the_mesh_as_told(helm: Helm, mode: str, labels: dict[str, str]) -> None:
-    found = helm.render({"istio": {"mode": mode}}).template["metadata"]["labels"]
-    assert {name: value for name, value in found.items() if "istio.io" in name} == labels
+    rendered = helm.render({"istio": {"mode": mode}})
+    test = rendered.one("Pod", "web-test")["metadata"]
+    for found in (rendered.template["metadata"]["labels"], test["labels"]):
+        assert {name: value for name, value in found.items() if "istio.io" in name} == labels
+    assert test["annotations"]["sidecar.istio.io/nativeSidecar"] == "true", "the test has an end"
 
 
 def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
