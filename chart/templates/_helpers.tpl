@@ -239,6 +239,9 @@ becomes "1" rolls them.
 {{- $_ := set $annotations "prometheus.io/path" .path -}}
 {{- $_ := set $annotations "prometheus.io/port" (toString $.Values.containerPort) -}}
 {{- end }}{{ end -}}
+{{- if eq .Values.istio.mode "sidecar" -}}{{- /* by itself the proxy ends after 5 seconds, with requests still under way */ -}}
+{{- $_ := set $annotations "proxy.istio.io/config" (dict "terminationDrainDuration" (printf "%ds" (max 1 (sub .Values.terminationGracePeriodSeconds 5))) | toJson) -}}
+{{- end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
 {{- range $name, $value := $annotations }}
 {{ $name }}: {{ $value | quote }}

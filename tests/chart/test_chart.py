@@ -1,6 +1,7 @@
 """What the values do."""
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -558,6 +559,16 @@ def test_pods_are_in_the_mesh_as_told(helm: Helm, mode: str, labels: dict[str, s
     for found in (rendered.template["metadata"]["labels"], test["labels"]):
         assert {name: value for name, value in found.items() if "istio.io" in name} == labels
     assert test["annotations"]["sidecar.istio.io/nativeSidecar"] == "true", "the test has an end"
+
+
+@pytest.mark.parametrize(("grace", "drain"), [(30, "25s"), (600, "595s"), (3, "1s")])
+def test_the_proxy_of_a_sidecar_serves_as_long_as_the_service(helm: Helm, grace: int, drain: str) -> None:
+    values = {"istio": {"mode": "sidecar"}, "terminationGracePeriodSeconds": grace}
+    said = helm.render(values).template["metadata"]["annotations"]["proxy.istio.io/config"]
+    assert json.loads(said) == {"terminationDrainDuration": drain}
+    own = {"podAnnotations": {"proxy.istio.io/config": "{}"}}
+    assert helm.render(values, own).template["metadata"]["annotations"]["proxy.istio.io/config"] == "{}"
+    assert "annotations" not in helm.render({"istio": {"mode": "ambient"}}).template["metadata"]
 
 
 def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
