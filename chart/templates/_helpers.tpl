@@ -147,9 +147,22 @@ with everything around them; quote does not.
 {{- end -}}
 {{- end -}}
 
+{{/* Nine tenths of the limit of the memory in bytes: a quantity such as 256Mi; of what is written otherwise nothing. */}}
+{{- define "web.memoryLimit" -}}
+{{- $memory := include "web.text" (dig "limits" "memory" "" (default dict .Values.resources)) -}}
+{{- if regexMatch `^[0-9]+(\.[0-9]+)?([kMG]|[KMG]i)?$` $memory -}}
+{{- $unit := regexFind "[kKMGi]*$" $memory -}}
+{{- $bytes := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
+{{- mulf (trimSuffix $unit $memory | float64) (index $bytes $unit) 0.9 | floor | int64 -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the chart knows without being told. */}}
 {{- define "web.ownEnv" -}}
 PORT: {{ .Values.containerPort }}
+{{- with include "web.memoryLimit" . }}
+GOMEMLIMIT: {{ quote . }}
+{{- end }}
 {{- if .Values.redis.enabled }}
 REDIS_ADDR: {{ include "redis.fullname" .Subcharts.redis }}:{{ .Values.redis.port }}
 {{- if .Values.redis.password }}

@@ -178,12 +178,31 @@ def test_env_forms(helm: Helm) -> None:
         "ZERO": "0",
         "EMPTY": "",
         "PORT": "8080",
+        "GOMEMLIMIT": "241591910",
     }
 
 
 def test_env_wins_over_what_the_chart_knows(helm: Helm) -> None:
     env = helm.render(REDIS, {"containerPort": 9090, "env": {"REDIS_ADDR": "", "REDIS_PASSWORD": None}}).env
-    assert env == {"PORT": "9090", "REDIS_ADDR": ""}
+    assert env == {"PORT": "9090", "REDIS_ADDR": "", "GOMEMLIMIT": "241591910"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"memory": "2Gi"}, "1932735283"),
+        ({"memory": "0.5Gi"}, "483183820"),
+        ({"memory": "100M"}, "90000000"),
+        ({"memory": 268435456}, "241591910"),
+        ({"memory": "1e9"}, None),
+        ({"memory": None, "cpu": 1}, None),
+        (None, None),
+    ],
+)
+def test_go_is_told_of_most_of_the_memory(helm: Helm, limits: dict[str, Any] | None, told: str | None) -> None:
+    assert helm.render({"resources": {"limits": limits}}).env.get("GOMEMLIMIT") == told
+    own = {"resources": {"limits": limits}, "env": {"GOMEMLIMIT": "10MiB"}}
+    assert helm.render(own).env["GOMEMLIMIT"] == "10MiB"
 
 
 def test_variables_that_others_refer_to_come_first(helm: Helm) -> None:
@@ -213,7 +232,7 @@ GNARLY = {
 def test_any_text_arrives_unchanged(helm: Helm) -> None:
     both = {"data": GNARLY, "files": GNARLY}
     rendered = helm.render({"env": GNARLY, "config": both, "secret": both})
-    assert {name: value for name, value in rendered.env.items() if name != "PORT"} == GNARLY
+    assert {name: value for name, value in rendered.env.items() if name not in ("PORT", "GOMEMLIMIT")} == GNARLY
     for name in ("web", "web-files"):
         assert rendered.one("ConfigMap", name)["data"] == GNARLY
         encoded = rendered.one("Secret", name)["data"]
@@ -659,7 +678,7 @@ def test_canary_runs_its_own_version_behind_its_own_service(helm: Helm) -> None:
     (container,) = pod["spec"]["containers"]
     assert container["image"] == "web:v2"
     assert pod["metadata"]["labels"]["app.kubernetes.io/version"] == "v2"
-    assert {one["name"] for one in container["env"]} == {"PORT", "NEW"}
+    assert {one["name"] for one in container["env"]} == {"PORT", "GOMEMLIMIT", "NEW"}
     assert container["envFrom"] == [{"configMapRef": {"name": "web-canary"}}]
     assert rendered.one("ConfigMap", "web-canary")["data"] == {"A": "2"}
     assert rendered.one("ConfigMap")["data"] == {"A": "1"}
