@@ -160,6 +160,9 @@ with everything around them; quote does not.
 {{/* What the chart knows without being told. */}}
 {{- define "web.ownEnv" -}}
 PORT: {{ .Values.containerPort }}
+{{- with .Values.metricsPort }}
+METRICS_PORT: {{ . }}
+{{- end }}
 {{- with include "web.memoryLimit" . }}
 GOMEMLIMIT: {{ quote . }}
 {{- end }}
@@ -250,7 +253,7 @@ becomes "1" rolls them.
 {{- with .Values.scrape }}{{ if .enabled -}}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
 {{- $_ := set $annotations "prometheus.io/path" .path -}}
-{{- $_ := set $annotations "prometheus.io/port" (toString $.Values.containerPort) -}}
+{{- $_ := set $annotations "prometheus.io/port" (default $.Values.containerPort $.Values.metricsPort | toString) -}}
 {{- end }}{{ end -}}
 {{- if eq .Values.istio.mode "sidecar" -}}{{- /* by itself the proxy ends after 5 seconds, with requests still under way */ -}}
 {{- $_ := set $annotations "proxy.istio.io/config" (dict "terminationDrainDuration" (printf "%ds" (max 1 (sub .Values.terminationGracePeriodSeconds 5))) | toJson) -}}

@@ -738,6 +738,33 @@ def alerts(rendered: Rendered, name: str = "web") -> dict[str, Any]:
     return {rule["alert"]: rule["expr"] for rule in group["rules"]}
 
 
+def test_metrics_on_a_port_of_their_own(helm: Helm) -> None:
+    """Prometheus comes in there, without the mesh's certificates too; no route leads there."""
+    hosts = {"ingress": {"enabled": True, "hosts": [{"host": "a.example.com"}]}}
+    policy = {"networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]}}
+    mesh = {"istio": {"enabled": True, "mtls": "STRICT"}}
+    told = {"metricsPort": 9090, "serviceMonitor": {"enabled": True}, "scrape": {"enabled": True}}
+    rendered = helm.render(hosts, policy, mesh, canary(), told)
+    for name in ("web", "web-canary"):
+        template = rendered.one("Deployment", name)["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        assert {"name": "metrics", "containerPort": 9090} in container["ports"]
+        assert {"name": "METRICS_PORT", "value": "9090"} in container["env"]
+        assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
+        ports = {port["name"]: port for port in rendered.one("Service", name)["spec"]["ports"]}
+        assert (ports["metrics"]["port"], ports["metrics"]["targetPort"]) == (9090, "metrics")
+        (endpoint,) = rendered.one("ServiceMonitor", name)["spec"]["endpoints"]
+        assert endpoint["port"] == "metrics"
+        (ingress,) = rendered.one("NetworkPolicy", name)["spec"]["ingress"]
+        assert [port["port"] for port in ingress["ports"]] == ["http", "metrics"]
+        mtls = rendered.one("PeerAuthentication", name)["spec"]
+        assert (mtls["mtls"], mtls["portLevelMtls"]) == ({"mode": "STRICT"}, {"9090": {"mode": "PERMISSIVE"}})
+    (rule,) = rendered.one("Ingress")["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"]["port"] == {"name": "http"}
+    (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
+    assert {one["port"] for one in rule["backendRefs"]} == {80}
+
+
 @pytest.mark.parametrize("length", [3, 38, 39, 46, 47, 56, 57, 58, 63])
 def test_alerts_and_dashboard_see_the_pods_of_both_versions(helm: Helm, length: int) -> None:
     name = "w" * length
