@@ -83,7 +83,15 @@ func run() error {
 	log.Info("listening", "address", listener.Addr().String(), "revision", revision,
 		"redis", settings.RedisAddr, "traces", settings.Traces.URL)
 	build := server.Build{Service: name, Version: version, Revision: revision}
-	return server.New(settings, build, counter, log).Serve(ctx, listener)
+	service := server.New(settings, build, counter, log)
+	if settings.MetricsPort != settings.Port {
+		metrics, err := net.Listen("tcp", fmt.Sprintf(":%d", settings.MetricsPort))
+		if err != nil {
+			return err
+		}
+		go func() { log.Error("no more metrics", "error", service.ServeMetrics(metrics)) }()
+	}
+	return service.Serve(ctx, listener)
 }
 
 // check asks a URL, as a probe does.

@@ -147,9 +147,25 @@ with everything around them; quote does not.
 {{- end -}}
 {{- end -}}
 
+{{/* Nine tenths of the limit of the memory in bytes: a quantity such as 256Mi; of what is written otherwise nothing. */}}
+{{- define "web.memoryLimit" -}}
+{{- $memory := include "web.text" (dig "limits" "memory" "" (default dict .Values.resources)) -}}
+{{- if regexMatch `^[0-9]+(\.[0-9]+)?([kMG]|[KMG]i)?$` $memory -}}
+{{- $unit := regexFind "[kKMGi]*$" $memory -}}
+{{- $bytes := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
+{{- mulf (trimSuffix $unit $memory | float64) (index $bytes $unit) 0.9 | floor | int64 -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the chart knows without being told. */}}
 {{- define "web.ownEnv" -}}
 PORT: {{ .Values.containerPort }}
+{{- with .Values.metricsPort }}
+METRICS_PORT: {{ . }}
+{{- end }}
+{{- with include "web.memoryLimit" . }}
+GOMEMLIMIT: {{ quote . }}
+{{- end }}
 {{- if .Values.redis.enabled }}
 REDIS_ADDR: {{ include "redis.fullname" .Subcharts.redis }}:{{ .Values.redis.port }}
 {{- if .Values.redis.password }}
@@ -192,11 +208,15 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- join "," $pairs -}}
 {{- end -}}
 
+{{/* The labels that bring a pod into the mesh. */}}
+{{- define "web.meshLabels" -}}
+{{- if eq .Values.istio.mode "sidecar" }}sidecar.istio.io/inject: "true"{{ end -}}
+{{- if eq .Values.istio.mode "ambient" }}istio.io/dataplane-mode: ambient{{ end -}}
+{{- end -}}
+
 {{/* The labels of the pods besides the common ones: what the mesh is told, under what the values say. */}}
 {{- define "web.podLabels" -}}
-{{- $labels := dict -}}
-{{- if eq .Values.istio.mode "sidecar" }}{{ $_ := set $labels "sidecar.istio.io/inject" "true" }}{{ end -}}
-{{- if eq .Values.istio.mode "ambient" }}{{ $_ := set $labels "istio.io/dataplane-mode" "ambient" }}{{ end -}}
+{{- $labels := include "web.meshLabels" . | fromYaml -}}
 {{- range $name, $value := .Values.podLabels }}{{ $_ := set $labels $name $value }}{{ end -}}
 {{- toYaml $labels -}}
 {{- end -}}
@@ -233,8 +253,11 @@ becomes "1" rolls them.
 {{- with .Values.scrape }}{{ if .enabled -}}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}
 {{- $_ := set $annotations "prometheus.io/path" .path -}}
-{{- $_ := set $annotations "prometheus.io/port" (toString $.Values.containerPort) -}}
+{{- $_ := set $annotations "prometheus.io/port" (default $.Values.containerPort $.Values.metricsPort | toString) -}}
 {{- end }}{{ end -}}
+{{- if eq .Values.istio.mode "sidecar" -}}{{- /* by itself the proxy ends after 5 seconds, with requests still under way */ -}}
+{{- $_ := set $annotations "proxy.istio.io/config" (dict "terminationDrainDuration" (printf "%ds" (max 1 (sub .Values.terminationGracePeriodSeconds 5))) | toJson) -}}
+{{- end -}}
 {{- range $name, $value := .Values.podAnnotations }}{{ $_ := set $annotations $name $value }}{{ end -}}
 {{- range $name, $value := $annotations }}
 {{ $name }}: {{ $value | quote }}

@@ -1,6 +1,7 @@
 """What the values do."""
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -177,12 +178,31 @@ def test_env_forms(helm: Helm) -> None:
         "ZERO": "0",
         "EMPTY": "",
         "PORT": "8080",
+        "GOMEMLIMIT": "241591910",
     }
 
 
 def test_env_wins_over_what_the_chart_knows(helm: Helm) -> None:
     env = helm.render(REDIS, {"containerPort": 9090, "env": {"REDIS_ADDR": "", "REDIS_PASSWORD": None}}).env
-    assert env == {"PORT": "9090", "REDIS_ADDR": ""}
+    assert env == {"PORT": "9090", "REDIS_ADDR": "", "GOMEMLIMIT": "241591910"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"memory": "2Gi"}, "1932735283"),
+        ({"memory": "0.5Gi"}, "483183820"),
+        ({"memory": "100M"}, "90000000"),
+        ({"memory": 268435456}, "241591910"),
+        ({"memory": "1e9"}, None),
+        ({"memory": None, "cpu": 1}, None),
+        (None, None),
+    ],
+)
+def test_go_is_told_of_most_of_the_memory(helm: Helm, limits: dict[str, Any] | None, told: str | None) -> None:
+    assert helm.render({"resources": {"limits": limits}}).env.get("GOMEMLIMIT") == told
+    own = {"resources": {"limits": limits}, "env": {"GOMEMLIMIT": "10MiB"}}
+    assert helm.render(own).env["GOMEMLIMIT"] == "10MiB"
 
 
 def test_variables_that_others_refer_to_come_first(helm: Helm) -> None:
@@ -212,7 +232,7 @@ GNARLY = {
 def test_any_text_arrives_unchanged(helm: Helm) -> None:
     both = {"data": GNARLY, "files": GNARLY}
     rendered = helm.render({"env": GNARLY, "config": both, "secret": both})
-    assert {name: value for name, value in rendered.env.items() if name != "PORT"} == GNARLY
+    assert {name: value for name, value in rendered.env.items() if name not in ("PORT", "GOMEMLIMIT")} == GNARLY
     for name in ("web", "web-files"):
         assert rendered.one("ConfigMap", name)["data"] == GNARLY
         encoded = rendered.one("Secret", name)["data"]
@@ -553,8 +573,21 @@ def test_istio_routes_to_the_service(helm: Helm) -> None:
     ],
 )
 def test_pods_are_in_the_mesh_as_told(helm: Helm, mode: str, labels: dict[str, str]) -> None:
-    found = helm.render({"istio": {"mode": mode}}).template["metadata"]["labels"]
-    assert {name: value for name, value in found.items() if "istio.io" in name} == labels
+    rendered = helm.render({"istio": {"mode": mode}})
+    test = rendered.one("Pod", "web-test")["metadata"]
+    for found in (rendered.template["metadata"]["labels"], test["labels"]):
+        assert {name: value for name, value in found.items() if "istio.io" in name} == labels
+    assert test["annotations"]["sidecar.istio.io/nativeSidecar"] == "true", "the test has an end"
+
+
+@pytest.mark.parametrize(("grace", "drain"), [(30, "25s"), (600, "595s"), (3, "1s")])
+def test_the_proxy_of_a_sidecar_serves_as_long_as_the_service(helm: Helm, grace: int, drain: str) -> None:
+    values = {"istio": {"mode": "sidecar"}, "terminationGracePeriodSeconds": grace}
+    said = helm.render(values).template["metadata"]["annotations"]["proxy.istio.io/config"]
+    assert json.loads(said) == {"terminationDrainDuration": drain}
+    own = {"podAnnotations": {"proxy.istio.io/config": "{}"}}
+    assert helm.render(values, own).template["metadata"]["annotations"]["proxy.istio.io/config"] == "{}"
+    assert "annotations" not in helm.render({"istio": {"mode": "ambient"}}).template["metadata"]
 
 
 def test_what_the_pods_labels_say_wins_over_the_mode(helm: Helm) -> None:
@@ -645,7 +678,7 @@ def test_canary_runs_its_own_version_behind_its_own_service(helm: Helm) -> None:
     (container,) = pod["spec"]["containers"]
     assert container["image"] == "web:v2"
     assert pod["metadata"]["labels"]["app.kubernetes.io/version"] == "v2"
-    assert {one["name"] for one in container["env"]} == {"PORT", "NEW"}
+    assert {one["name"] for one in container["env"]} == {"PORT", "GOMEMLIMIT", "NEW"}
     assert container["envFrom"] == [{"configMapRef": {"name": "web-canary"}}]
     assert rendered.one("ConfigMap", "web-canary")["data"] == {"A": "2"}
     assert rendered.one("ConfigMap")["data"] == {"A": "1"}
@@ -703,6 +736,33 @@ def test_service_monitor_selects_the_service(helm: Helm) -> None:
 def alerts(rendered: Rendered, name: str = "web") -> dict[str, Any]:
     (group,) = rendered.one("PrometheusRule", name)["spec"]["groups"]
     return {rule["alert"]: rule["expr"] for rule in group["rules"]}
+
+
+def test_metrics_on_a_port_of_their_own(helm: Helm) -> None:
+    """Prometheus comes in there, without the mesh's certificates too; no route leads there."""
+    hosts = {"ingress": {"enabled": True, "hosts": [{"host": "a.example.com"}]}}
+    policy = {"networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}]}}
+    mesh = {"istio": {"enabled": True, "mtls": "STRICT"}}
+    told = {"metricsPort": 9090, "serviceMonitor": {"enabled": True}, "scrape": {"enabled": True}}
+    rendered = helm.render(hosts, policy, mesh, canary(), told)
+    for name in ("web", "web-canary"):
+        template = rendered.one("Deployment", name)["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        assert {"name": "metrics", "containerPort": 9090} in container["ports"]
+        assert {"name": "METRICS_PORT", "value": "9090"} in container["env"]
+        assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
+        ports = {port["name"]: port for port in rendered.one("Service", name)["spec"]["ports"]}
+        assert (ports["metrics"]["port"], ports["metrics"]["targetPort"]) == (9090, "metrics")
+        (endpoint,) = rendered.one("ServiceMonitor", name)["spec"]["endpoints"]
+        assert endpoint["port"] == "metrics"
+        (ingress,) = rendered.one("NetworkPolicy", name)["spec"]["ingress"]
+        assert [port["port"] for port in ingress["ports"]] == ["http", "metrics"]
+        mtls = rendered.one("PeerAuthentication", name)["spec"]
+        assert (mtls["mtls"], mtls["portLevelMtls"]) == ({"mode": "STRICT"}, {"9090": {"mode": "PERMISSIVE"}})
+    (rule,) = rendered.one("Ingress")["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"]["port"] == {"name": "http"}
+    (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
+    assert {one["port"] for one in rule["backendRefs"]} == {80}
 
 
 @pytest.mark.parametrize("length", [3, 38, 39, 46, 47, 56, 57, 58, 63])

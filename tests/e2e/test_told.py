@@ -1,5 +1,6 @@
 """What the service tells is heard: each query of the dashboard and the alerts has an answer, and its traces arrive."""
 
+import http.client
 import json
 import os
 from pathlib import Path
@@ -30,9 +31,21 @@ def rules(namespace: str, **given: Any) -> list[dict[str, str]]:
     return [one for group in rule["spec"]["groups"] for one in group["rules"]]
 
 
+def code(service: dict[str, Any], path: str) -> int:
+    """What the port answers that routes lead to."""
+    port = next(one["port"] for one in service["spec"]["ports"] if one["name"] == "http")
+    connection = http.client.HTTPConnection(service["spec"]["clusterIP"], port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def test_metrics_dashboard_alerts_and_traces(project: Project, tmp_path: Path) -> None:
     telling = {
         "replicaCount": 2,
+        "metricsPort": 9090,
         "scrape": {"enabled": True},
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True},
@@ -49,6 +62,8 @@ def test_metrics_dashboard_alerts_and_traces(project: Project, tmp_path: Path) -
     (alerts,) = project.objects("prometheusrules.monitoring.coreos.com")
     assert len(alerts["spec"]["groups"][0]["rules"]) == 6, "the operator's own definition takes them as they are"
     version = done.json["image"]["tag"]
+    assert code(service, "/") == 200
+    assert code(service, "/metrics") == 404, "no route leads to the figures"
     maps = {item["metadata"]["name"]: item["data"] for item in project.objects("configmaps")}
     dashboard = json.loads(maps["web-dashboard"][f"{project.namespace}-web.json"])
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Environment     string
 	Port            int
+	MetricsPort     int // the same as Port: /metrics is one of the service's paths
 	LogLevel        slog.Level
 	Greeting        string
 	RedisAddr       string // host:port; empty: no Redis
@@ -65,6 +66,7 @@ func Load(lookup Lookup) (Config, error) {
 	}
 	c.Environment = environment
 	c.Port = r.number("PORT", 8080, 1, 65535)
+	c.MetricsPort = r.number("METRICS_PORT", c.Port, 1, 65535)
 	c.LogLevel = r.level("LOG_LEVEL", c.LogLevel)
 	c.Greeting = r.text("GREETING", "hello")
 	c.RedisAddr = r.address("REDIS_ADDR")

@@ -35,6 +35,9 @@ func TestDefaultsOfTheEnvironment(t *testing.T) {
 		}
 	}
 	got, err := Load(from(nil))
+	if got.MetricsPort != got.Port {
+		t.Errorf("the metrics are on %d", got.MetricsPort)
+	}
 	if err != nil || got.Environment != "unknown" || got.ShutdownDelay != 3*time.Second || got.LogLevel != slog.LevelInfo {
 		t.Errorf("without one it is careful: %+v, %v", got, err)
 	}
@@ -42,13 +45,13 @@ func TestDefaultsOfTheEnvironment(t *testing.T) {
 
 func TestVariablesOverDefaults(t *testing.T) {
 	got, err := Load(from(map[string]string{
-		"ENVIRONMENT": "prod", "PORT": "9000", "LOG_LEVEL": "warn", "SHUTDOWN_DELAY": "250ms", "REDIS_ADDR": "redis:6379",
+		"ENVIRONMENT": "prod", "PORT": "9000", "METRICS_PORT": "9001", "LOG_LEVEL": "warn", "SHUTDOWN_DELAY": "250ms", "REDIS_ADDR": "redis:6379",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318/", "OTEL_EXPORTER_OTLP_HEADERS": "a=1, b=x%20y",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Port != 9000 || got.LogLevel != slog.LevelWarn || got.ShutdownDelay != 250*time.Millisecond || got.RedisAddr != "redis:6379" {
+	if got.Port != 9000 || got.MetricsPort != 9001 || got.LogLevel != slog.LevelWarn || got.ShutdownDelay != 250*time.Millisecond || got.RedisAddr != "redis:6379" {
 		t.Errorf("%+v", got)
 	}
 	if got.Traces.URL != "http://collector:4318/v1/traces" || got.Traces.Headers["a"] != "1" || got.Traces.Headers["b"] != "x y" {

@@ -9,6 +9,14 @@ import (
 	"time"
 )
 
+// ServeMetrics answers /metrics alone, on a port that no route of the cluster leads to, until the listener is closed.
+func (s *Server) ServeMetrics(listener net.Listener) error {
+	routes := http.NewServeMux()
+	routes.Handle("GET /metrics", s.metrics)
+	web := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	return web.Serve(listener)
+}
+
 // Serve answers until ctx ends, then stops in the order that loses no request: become unready, give the load balancers
 // time to notice, refuse new connections, finish the requests there are.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {

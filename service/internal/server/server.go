@@ -32,6 +32,7 @@ type Server struct {
 	counter  Counter
 	log      *slog.Logger
 	handler  http.Handler
+	metrics  http.Handler
 	draining atomic.Bool
 	degraded atomic.Bool
 }
@@ -45,7 +46,10 @@ func New(settings config.Config, build Build, counter Counter, log *slog.Logger)
 	routes.HandleFunc("GET /{$}", s.answer)
 	routes.HandleFunc("GET /healthz", s.healthy)
 	routes.HandleFunc("GET /readyz", s.ready)
-	routes.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	s.metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	if settings.MetricsPort == settings.Port {
+		routes.Handle("GET /metrics", s.metrics)
+	}
 	s.handler = s.observe(routes, newMetrics(registry, build, settings.Environment))
 	return s
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -143,6 +145,24 @@ func TestMetrics(t *testing.T) {
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("%s is missing", line)
+		}
+	}
+}
+
+func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
+	s := service(config.Config{Port: 1, MetricsPort: 2}, nil, io.Discard)
+	if code := ask(s, "GET", "/metrics").Code; code != http.StatusNotFound {
+		t.Errorf("the service's port answers %d", code)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	go func() { _ = s.ServeMetrics(listener) }()
+	for path, want := range map[string]int{"/metrics": http.StatusOK, "/": http.StatusNotFound} {
+		if code := get("http://" + listener.Addr().String() + path); code != want {
+			t.Errorf("%s: %d", path, code)
 		}
 	}
 }
