@@ -191,14 +191,14 @@ def _backends(route: Mapping[str, Any]) -> int:
 
 
 def _unwatched(profile: Profile) -> Iterator[str]:
-    """Guards that no step can fail by, so short are all the pauses."""
-    longest = max(step.pause for step in profile.canary.steps)
+    """Guards that a step cannot fail by, so short is its pause. A look takes its time, so the border is not enough."""
     for guard in metrics.guards(profile):
         least = (guard.fail_after - 1) * guard.interval
-        if longest < least:
+        short = [f"{step.weight} %" for step in profile.canary.steps if step.pause <= least]
+        if short:
             yield (
-                f"no pause of the canary is long enough for metric {guard.name} to fail a step: that takes {least:g} s "
-                f"({guard.fail_after} looks, one every {guard.interval:g} s)"
+                f"at {', '.join(short)} the pause is too short for metric {guard.name} to fail the step: that takes "
+                f"more than {least:g} s ({guard.fail_after} looks, one every {guard.interval:g} s)"
             )
 
 
