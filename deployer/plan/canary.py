@@ -5,7 +5,7 @@ the stable version, as helm has them on record, and under `canary` what the char
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,11 @@ def trials(profile: Profile, base: Base | None, history: Sequence[Revision], new
     )
     beside = f" beside revision {base.revision.number}"
     return (Trial(layered(portions[-1], new), "", hint), Trial(layered(portions[1], new), beside, lacking))
+
+
+def secrets(paths: Iterable[str]) -> set[str]:
+    """The paths of secret values, and those where a revision of a canary has them for the new version."""
+    return {where for path in paths for where in (path, f"{KEY}.values.{path}")}
 
 
 def kept(made: Sequence[Step]) -> int:

@@ -360,6 +360,10 @@ def test_a_chart_that_changed_is_told() -> None:
     assert not any("the chart changed" in note for note in planned(facts()).notes)
 
 
+def test_a_secret_is_one_in_the_values_of_the_canary_too() -> None:
+    assert canary.secrets(["env.DSN"]) == {"env.DSN", "canary.values.env.DSN"}
+
+
 def test_a_plan_in_words() -> None:
     from deployer.report import words
 
