@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deployer import chart, cluster, delivery, guard, guardfacts, prometheus, pullsecret, release, source
+from deployer import chart, cluster, delivery, guard, guardfacts, permissions, prometheus, pullsecret, release, source
 from deployer.cluster import Access, Cluster
 from deployer.commands import docker, helm
 from deployer.commands.helm import Helm
@@ -19,6 +19,7 @@ from deployer.metrics.pods import NOBODY
 from deployer.metrics.query import Side, filled
 from deployer.model import Image, Job, Kept, Revision, Target, Values
 from deployer.plan import build, canary, metrics, repair, unchanged
+from deployer.plan import preview as previews
 from deployer.plan import values as release_values
 from deployer.plan.facts import Base, Facts, Released, Source
 from deployer.plan.rollback import last_good
@@ -566,10 +567,16 @@ class Checks:
                     hint=trial.hint,
                 ) from None
             canary.demand(self.profile.canary.route, name, trial, manifest)
+        alone = {previews.name(one) for one in checks["chart"].result()}
+        second = [one for one in manifest if one.get("kind") and previews.name(one) not in alone]
+        self._demand_rights(checks["cluster"].result(), permissions.removing(second, self.target.namespace))
         return _Tried(manifest, facts.same_pods)
 
     def _access(self, door: Cluster, manifest: list[dict[str, Any]]) -> None:
-        denied = door.can_i(self.delivery.needed(manifest, self.target.namespace))
+        self._demand_rights(door, self.delivery.needed(manifest, self.target.namespace))
+
+    def _demand_rights(self, door: Cluster, wanted: Sequence[Access]) -> None:
+        denied = door.can_i(wanted)
         if denied:
             raise PreflightError(
                 f"no permission in namespace {self.target.namespace}: {', '.join(map(str, denied))}",

@@ -770,7 +770,7 @@ def _hint(run: _Run, error: DeployError | None, restored: int | None) -> str | N
 
 
 def _left(run: _Run) -> str:
-    """What an interrupted run leaves behind."""
+    """What a run leaves behind that did not come to its end."""
     if run.portion:
         env, weight = run.plan.environment, f"{run.portion.weight} % of the requests"
         what = "helm was about to release" if run.revision is None else f"revision {run.revision} is"

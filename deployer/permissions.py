@@ -45,6 +45,12 @@ def needed(manifest: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Acces
     return tuple(dataclasses.replace(access, namespace=namespace) for access in wanted)
 
 
+def removing(objects: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Access, ...]:
+    """What it takes to remove these objects."""
+    kinds = {(item.get("apiVersion", "v1"), item.get("kind", "")) for item in objects}
+    return tuple(Access("delete", plural(kind), api.rpartition("/")[0], namespace) for api, kind in sorted(kinds))
+
+
 def _hook(item: Mapping[str, Any]) -> bool:
     """Helm creates a hook anew and deletes it; it never changes one."""
     return "helm.sh/hook" in (item.get("metadata", {}).get("annotations") or {})

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from deployer.cluster import Access
-from deployer.permissions import COMMITTED, LEASE, RECORDS, WATCHING, needed, plural, watching
+from deployer.permissions import COMMITTED, LEASE, RECORDS, WATCHING, needed, plural, removing, watching
 from deployer.values.document import objects
 
 
@@ -46,6 +46,11 @@ def test_each_kind_once() -> None:
     assert verbs(found, "services") == ["get", "create", "patch"]
     assert verbs(found, "ingresses", "networking.k8s.io") == ["get", "create", "patch"]
     assert len(set(found)) == len(found)
+
+
+def test_what_a_canary_takes_away() -> None:
+    found = removing([item("apps/v1", "Deployment"), item("v1", "Service"), item("v1", "Service")], "shop")
+    assert found == (Access("delete", "deployments", "apps", "shop"), Access("delete", "services", "", "shop"))
 
 
 def test_a_hook_is_deleted_and_never_patched() -> None:

@@ -18,9 +18,9 @@ from deployer.cli.streams import answer
 from deployer.cli.up import planned, reported, stands_on
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.model import Values
+from deployer.plan import canary, values
 from deployer.plan import preview as previews
 from deployer.plan import saved as plans
-from deployer.plan import values
 from deployer.plan.preview import Origin, Preview
 from deployer.report import document
 from deployer.report import preview as report
@@ -132,7 +132,7 @@ def _refusals(run: Session, ready: Ready) -> tuple[PreflightError, ...]:
 def _hidden(ready: Ready, secrets: Iterable[str]) -> set[str]:
     """Paths of secrets: of today's profile, and of the released one."""
     record = ready.facts.history[-1].record if ready.facts.history else None
-    return {*secrets, *(record.secrets if record else ())}
+    return canary.secrets((*secrets, *(record.secrets if record else ())))
 
 
 def _below(path: str, secret: str) -> bool:

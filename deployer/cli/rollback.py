@@ -16,6 +16,7 @@ from deployer.cli.session import Session, answering, session, show, show_plan, t
 from deployer.errors import DeployError, PreflightError, UsageError
 from deployer.execute import Doors, execute
 from deployer.model import Kept
+from deployer.plan import canary
 from deployer.plan import fleet as fleets
 from deployer.plan.difference import Content, Difference, differences
 from deployer.plan.rollback import rollback as plan_rollback
@@ -157,4 +158,4 @@ def _differences(plan: Plan, kept: Sequence[Kept], secrets: Iterable[str]) -> tu
     known = {one.revision.number: Content(one.revision.chart, one.manifest, one.values) for one in both}
     records = [one.revision.record for one in both]
     named = {*secrets, *(path for record in records if record for path in record.secrets)}
-    return differences(known[plan.previous], known[chosen], named)
+    return differences(known[plan.previous], known[chosen], canary.secrets(named))

@@ -5,7 +5,7 @@ the stable version, as helm has them on record, and under `canary` what the char
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,11 @@ def trials(profile: Profile, base: Base | None, history: Sequence[Revision], new
     return (Trial(layered(portions[-1], new), "", hint), Trial(layered(portions[1], new), beside, lacking))
 
 
+def secrets(paths: Iterable[str]) -> set[str]:
+    """The paths of secret values, and those where a revision of a canary has them for the new version."""
+    return {where for path in paths for where in (path, f"{KEY}.values.{path}")}
+
+
 def kept(made: Sequence[Step]) -> int:
     """How many revisions helm keeps while these steps are done."""
     return max(step.deed.keep for step in made if isinstance(step.deed, Upgrade))
@@ -191,14 +196,14 @@ def _backends(route: Mapping[str, Any]) -> int:
 
 
 def _unwatched(profile: Profile) -> Iterator[str]:
-    """Guards that no step can fail by, so short are all the pauses."""
-    longest = max(step.pause for step in profile.canary.steps)
+    """Guards that a step cannot fail by, so short is its pause. A look takes its time, so the border is not enough."""
     for guard in metrics.guards(profile):
         least = (guard.fail_after - 1) * guard.interval
-        if longest < least:
+        short = [f"{step.weight} %" for step in profile.canary.steps if step.pause <= least]
+        if short:
             yield (
-                f"no pause of the canary is long enough for metric {guard.name} to fail a step: that takes {least:g} s "
-                f"({guard.fail_after} looks, one every {guard.interval:g} s)"
+                f"at {', '.join(short)} the pause is too short for metric {guard.name} to fail the step: that takes "
+                f"more than {least:g} s ({guard.fail_after} looks, one every {guard.interval:g} s)"
             )
 
 

@@ -259,6 +259,24 @@ def test_a_route_that_does_not_run_yet_is_missed_before_anything_is_touched(cana
     assert "canary 50% done" in done.err
 
 
+def test_the_stable_version_is_not_scaled_down_while_it_has_fewer_requests(canary: Project, tmp_path: Path) -> None:
+    canary.profile("dev", values={"autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 5}})
+    released(canary)
+    canary.kubectl("scale", "deployment/web", "--replicas=3")
+    until(lambda: scaled(canary)["status"].get("currentReplicas") == 3, "the autoscaler's word of it", 240)
+    stopped_at(canary, 1, tmp_path / "log")
+    assert scaled(canary)["spec"]["minReplicas"] == 3
+    done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
+    assert done.code == 0, done
+    assert scaled(canary)["spec"]["minReplicas"] == 2
+    taken_back(canary)
+
+
+def scaled(project: Project) -> dict[str, Any]:
+    (found,) = project.objects("horizontalpodautoscalers")
+    return found
+
+
 @pytest.mark.parametrize("step", [0, 1, 3])
 def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, tmp_path: Path, step: int) -> None:
     released(canary)

@@ -38,7 +38,7 @@ PLAN = Plan(
         Step("rollout", Verify()),
     ),
     image=IMAGE,
-    recovery=back(Revision(3, "superseded", "", "web-1")),
+    recovery=back(Revision(3, "superseded", "", "web-1"), ()),
     previous=4,
     notes=("something was decided",),
 )
