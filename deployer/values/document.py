@@ -156,6 +156,8 @@ def _walk(
             line = key_node.start_mark.line + 1
             if key_node.tag == "tag:yaml.org,2002:merge":
                 raise UsageError(f"{path}:{line}: merge keys (<<) are not read; write the keys out")
+            if key_node.value in ("y", "Y", "n", "N"):  # a letter: the files of people have it as a name
+                key_node.tag = "tag:yaml.org,2002:str"
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
                 raise UsageError(f"{path}:{line}: a key must be a string; put it in quotes")
             if key_node.value in seen:

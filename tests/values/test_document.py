@@ -49,6 +49,10 @@ def test_a_scalar_is_what_helm_reads(text: str, value: object) -> None:
     assert objects(f"a: {text}\n") == [{"a": value}]
 
 
+def test_a_letter_is_a_key() -> None:
+    assert parse(Path("x.yaml"), "a: {y: 1, N: n}\n").data == {"a": {"y": 1, "N": False}}
+
+
 def test_a_key_of_an_object_is_a_string() -> None:
     assert objects("data: {y: 1, 22: 2}\n") == [{"data": {"true": 1, "22": 2}}]
 

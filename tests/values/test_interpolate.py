@@ -9,7 +9,7 @@ from deployer.values.interpolate import Missing, Variable, interpolate
     ("data", "variables", "filled"),
     [
         pytest.param("${A}", {"A": "x"}, "x", id="set"),
-        pytest.param("${A:y}", {}, "y", id="default"),
+        pytest.param("${A:x}", {}, "x", id="default"),
         pytest.param("${A:y}", {"A": "x"}, "x", id="set over default"),
         pytest.param("${A:a:b}", {}, "a:b", id="a default may hold colons"),
         pytest.param("${A:}", {}, None, id="an empty default is null"),
