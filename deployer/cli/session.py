@@ -181,8 +181,9 @@ def session(
     except DeployError as error:
         opened = error
     asked = prometheus.connect(profile, known)
-    shown_to = (*prometheus.variables(profile), *telemetry.variables(profile))
-    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to if known.get(name))])
+    shown_to = _shown_to(profile)
+    named = (known[name] for name in shown_to if known.get(name))
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *credentials.sensitive(known), *named])
     if asked:
         mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
@@ -193,8 +194,6 @@ def session(
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    kept_back = (registry.password_variable, profile.argocd.password_variable, notes.TOKEN)
-    withheld = {name for name in (*kept_back, *profile.secrets.values(), *shown_to, *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
         environ, trace = dict(os.environ), context(os.environ.get("TRACEPARENT"))
         if profile.telemetry.otlp:
@@ -209,7 +208,7 @@ def session(
                 f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
-        programs, job = Programs(environ, frozenset(withheld)), ci.job(os.environ)
+        programs, job = Programs(environ, withheld(known, profile)), ci.job(os.environ)
         there = target(project, profile)
         made = Session(
             project=project,
@@ -273,6 +272,20 @@ def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[
     opened = door.open(sops.files(project, environment, profile.secret_files))
     hide(secret for one in opened for secret in one.secrets)
     return opened
+
+
+def withheld(known: Mapping[str, str], *profiles: Profile) -> frozenset[str]:
+    """The variables that no program is given: what these profiles name as secret, and what leads to an age key."""
+    names = {notes.TOKEN, *sops.keys(known)}
+    for one in profiles:
+        passwords = (one.registry.password_variable, one.argocd.password_variable)
+        names |= {name for name in (*passwords, *one.secrets.values(), *_shown_to(one)) if name}
+    return frozenset(names)
+
+
+def _shown_to(profile: Profile) -> tuple[str, ...]:
+    """The variables with which Prometheus, and those who observe, are asked."""
+    return (*prometheus.variables(profile), *telemetry.variables(profile))
 
 
 def _tell_ci(mask: Mask) -> None:

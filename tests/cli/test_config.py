@@ -275,3 +275,12 @@ def test_pin_needs_to_know_where_the_cluster_is(
     file.write_text(file.read_text().replace("${DEV_CONTEXT:dev}", "${DEV_CONTEXT}"))
     assert "target.context needs ${DEV_CONTEXT}" in said(project, capsys, "pin", "--env", "dev", code=2)
     assert reached == []
+
+
+def test_a_chart_is_rendered_without_what_a_job_keeps_secret(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helm(project, f"{HELM}env >> {project}/environ\n")
+    monkeypatch.setenv("SOPS_AGE_KEY_CMD", SECRET)
+    said(project, capsys, "check", "--env", "dev")
+    assert SECRET not in (project / "environ").read_text()
