@@ -79,16 +79,17 @@ def pack(
 def opened(file: Path, environment: str, expected: str | None = None) -> Iterator[Opened]:
     """A bundle, checked before anything of it is used; what was unpacked is gone when the block ends.
 
-    `expected`: what `pack` answered. Raises UsageError where it is none or for another environment, PreflightError that
-    names what was changed.
+    `expected`: sha256:… of what `pack` answered. Raises UsageError where one is none or for another environment,
+    PreflightError that names what was changed.
     """
+    wanted = None if expected is None else plans.expected(expected)
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         folder = Path(name)
         try:
             with tarfile.open(file, "r:") as archive:
                 text = _manifest(file, archive)
                 made = plans.parse(str(file), text.decode(errors="replace"))
-                if expected and hashlib.sha256(text).hexdigest() != expected.removeprefix("sha256:"):
+                if wanted is not None and hashlib.sha256(text).hexdigest() != wanted:
                     raise PreflightError(
                         f"{file}: {MANIFEST} is not the one that was expected; nothing of it is used",
                         hint="`deploy bundle` says the digest of what it made",

@@ -74,6 +74,8 @@ def up(
         if bundle_file and (tag or plan_file or image_file):
             other = "--tag" if tag else "--plan" if plan_file else "--image"
             raise UsageError(f"--bundle says what is deployed, so {other} has nothing to say")
+        if bundle_digest is not None and not bundle_file:
+            raise UsageError("--bundle-digest is of a bundle, and no --bundle is given")
         packed = stack.enter_context(_unpacked(bundle_file, env, bundle_digest)) if bundle_file else None
         if packed and env_file is None and (project / ".env").exists():
             env_file = project / ".env"
