@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -390,3 +391,16 @@ def test_the_login_goes_to_no_other_host(fake: Fake) -> None:
     fake.script = upload(fake, Answer(202, {"Location": "https://elsewhere.invalid/upload"}), Answer(500))
     assert Registry(fake.host, LOGIN).refusal(fake.image()) is None
     assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize("kind", ["layers", "manifests"])
+def test_a_part_that_is_no_digest_is_no_file(fake: Fake, tmp_path: Path, kind: str) -> None:
+    """A manifest is what somebody else wrote: it names no file outside the layout, to be sent or to be written."""
+    part = "sha256:../../../secret"
+    blobs = tmp_path / "layout" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (tmp_path / "secret").write_text("{}")
+    (blobs / DIGEST.removeprefix("sha256:")).write_text(json.dumps({kind: [{"digest": part}]}))
+    with pytest.raises(PreflightError, match="is no digest"):
+        Registry(fake.host).push(replace(fake.image(), digest=DIGEST), tmp_path / "layout")
+    assert fake.asked == []
