@@ -86,3 +86,9 @@ def test_what_is_wrong_is_named_with_its_line(text: str, said: str) -> None:
 )
 def test_scalars(text: str, value: object) -> None:
     assert scalar(text) == value
+
+
+@pytest.mark.parametrize("text", ["[", "!!binary aGk=", "!!set {a}", "&a [*a]"])
+def test_what_is_no_value(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a YAML value"):
+        scalar(text)
