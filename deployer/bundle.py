@@ -17,7 +17,7 @@ from deployer.model import Image
 from deployer.plan import bundle as plans
 from deployer.plan.bundle import FILES, IMAGE, MANIFEST, Bundle
 from deployer.plan.facts import Source
-from deployer.registry import Registry
+from deployer.registry import Registry, RegistryError
 
 PIECE = 1 << 20
 SMALL = 1 << 24
@@ -105,7 +105,8 @@ def opened(file: Path, environment: str, expected: str | None = None) -> Iterato
 def supply(registry: Registry, image: Image, packed: Opened) -> bool:
     """Put the image into the registry, unless it is there; whether it had to be.
 
-    Raises PreflightError where the registry has another image under that tag, or does not take this one.
+    Raises PreflightError where the registry has another image under that tag, RegistryError with the exit code of its
+    refusal where it does not take this one.
     """
     there = registry.digest(image)
     if there not in (None, image.digest):
@@ -115,7 +116,11 @@ def supply(registry: Registry, image: Image, packed: Opened) -> bool:
         )
     if there:
         return False
-    registry.push(image, packed.image)
+    try:
+        registry.push(image, packed.image)
+    except RegistryError as error:  # that is no check before the first deed any more
+        error.exit_code = error.refusal.exit_code
+        raise
     return True
 
 

@@ -14,9 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from loopback import serving
 
+from deployer import bundle
+from deployer.bundle import Opened
 from deployer.credentials import Login
-from deployer.errors import PreflightError
+from deployer.errors import ExitCode, PreflightError
 from deployer.model import Image
+from deployer.plan.bundle import Bundle
 from deployer.refusal import Fault
 from deployer.registry import MANIFESTS, PIECE, PUSH_PATIENCE, Registry, RegistryError
 
@@ -404,3 +407,14 @@ def test_a_part_that_is_no_digest_is_no_file(fake: Fake, tmp_path: Path, kind: s
     with pytest.raises(PreflightError, match="is no digest"):
         Registry(fake.host).push(replace(fake.image(), digest=DIGEST), tmp_path / "layout")
     assert fake.asked == []
+
+
+def test_an_image_that_does_not_fit_in_is_no_check_that_failed(fake: Fake, tmp_path: Path, slept: list[float]) -> None:
+    fake.answers(Answer(404), Answer(404), Answer(507))
+    blobs = tmp_path / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (blobs / ("a" * 64)).write_text(json.dumps({"config": {"digest": f"sha256:{'b' * 64}"}}))
+    made = Bundle("edge", ".", "web", "1.2.3", DIGEST, None, {})
+    with pytest.raises(RegistryError) as error:
+        bundle.supply(Registry(fake.host), replace(fake.image(), digest=DIGEST), Opened(made, tmp_path, tmp_path))
+    assert error.value.exit_code is ExitCode.FULL
