@@ -63,6 +63,7 @@ class Session:
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
     delivery: Delivery
     trace: Context = field(default_factory=lambda: context(None))
+    beside: Path | None = None  # the folder of the run, where the project is what a bundle holds
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
 
@@ -82,7 +83,7 @@ class Session:
         from deployer.plan import fleet as fleets  # only an environment of many targets pays for it
 
         profile = fleets.at(self.profile, one)
-        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
+        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.here, profile)
         return replace(
             self,
             profile=profile,
@@ -95,10 +96,15 @@ class Session:
     def told(self, result: Result) -> Result:
         """The result, once those who observe were told of it. Whom it could not be told is a warning in it."""
         try:
-            missing = telemetry.tell(self.mask.through(result), self.profile, self.project, self.trace, self.variables)
+            missing = telemetry.tell(self.mask.through(result), self.profile, self.here, self.trace, self.variables)
         except Interrupted:  # the run is over: what it came to counts
             return result
         return replace(result, warnings=(*result.warnings, *missing))
+
+    @property
+    def here(self) -> Path:
+        """Where the files are that belong to the run, and to no bundle: kubeconfig, freeze file, marks of telemetry."""
+        return self.beside or self.project
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -132,6 +138,7 @@ class Session:
             self.variables,
             self.prometheus,
             self.program,
+            self.here,
         )
 
     @property
@@ -157,13 +164,15 @@ def session(
     secrets_are: Literal["demanded", "optional"] = "demanded",
     many: bool = False,
     one: str | None = None,
+    beside: Path | None = None,
 ) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends.
 
     `secrets_are` demanded: UsageError where a variable that `secrets:` names is not set. A build needs none of them.
     `many`: the verb knows what to do with an environment of many targets. `one`: the target that it is to be, of such.
+    `beside`: the folder of the run, where the project is a bundle's.
     """
-    project = project.resolve()
+    project, beside = project.resolve(), beside and beside.resolve()
     known = known_variables(project, env_file)
     profile = load(project, environment, known)
     if timeout is not None:
@@ -209,7 +218,7 @@ def session(
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
         programs, job = Programs(environ, withheld(known, profile)), ci.job(os.environ)
-        there = target(project, profile)
+        there = target(beside or project, profile)
         made = Session(
             project=project,
             environment=environment,
@@ -225,6 +234,7 @@ def session(
             delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
             prometheus=asked,
             trace=trace,
+            beside=beside,
         )
         yield made if many else _alone(made, one)
 

@@ -80,7 +80,7 @@ def up(
         if packed and env_file is None and (project / ".env").exists():
             env_file = project / ".env"
         folder = packed.project if packed else project
-        run = stack.enter_context(session(folder, env, env_file, timeout=timeout, many=True))
+        run = stack.enter_context(session(folder, env, env_file, timeout=timeout, many=True, beside=project))
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
