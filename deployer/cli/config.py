@@ -178,6 +178,12 @@ def pin(
         if needed or found.profile is None:
             wrong = (*map(str, needed), *found.problems)
             raise UsageError(wrong[0], detail=wrong[1:], hint="the profile must say how the cluster is reached")
+        if found.profile.targets:
+            raise UsageError(
+                f"environment `{env}` has {len(found.profile.targets)} targets, each in a cluster of its own",
+                hint="write `identity:` at each: `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` "
+                "says the uid of one",
+            )
         target = found.profile.target
         there = _identity(project / Path(target.kubeconfig).expanduser(), target.context)
         old = stack.merged([one.section("target", "identity") for one in found.layers])
