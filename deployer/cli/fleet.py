@@ -62,7 +62,7 @@ def roll(
             lambda name, tell: deed(targets[name], tell),
             lambda name: fleet.offline(targets[name].target, patience),
             screen.tell,
-            lambda wave, following: _agreed(run, made, wave, following, yes=yes),
+            lambda wave, following: _agreed(run, made, wave, following, screen, yes=yes),
             stop,
             image,
         )
@@ -99,11 +99,18 @@ def _teller(made: Fleet, mask: Mask, output: Output, *, verbose: bool) -> "Spars
     return Sparse(lambda line: print(mask(line), file=sys.stderr, flush=True), verbose=verbose)  # noqa: T201
 
 
-def _agreed(run: Session, made: Fleet, wave: Wave, following: Wave, *, yes: bool) -> str:
+def _agreed(
+    run: Session, made: Fleet, wave: Wave, following: Wave, screen: "Sparse | FleetTerminal", *, yes: bool
+) -> str:
     """Why the next wave does not begin; empty where it does."""
     if yes:
         return ""
     if not run.attended:
         return f"wave {following.name} waits for a yes: `deploy {made.verb} --env {made.environment} --yes` goes on"
     question = f"wave {wave.name} is over; go on with wave {following.name} ({report.count(len(following.targets))})?"
-    return "" if typer.confirm(question, err=True) else f"somebody said no to wave {following.name}"
+    try:
+        with screen.aside():
+            agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input is no yes, and no reason to lose the report
+        agreed = False
+    return "" if agreed else f"somebody said no to wave {following.name}"
