@@ -83,7 +83,8 @@ class Session:
         from deployer.plan import fleet as fleets  # only an environment of many targets pays for it
 
         profile = fleets.at(self.profile, one)
-        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.here, profile)
+        own = layers.everywhere(layers.TARGET, one.values, f"target {one.name}")
+        there = replace(target(self.here, profile), name=one.name)
         return replace(
             self,
             profile=profile,
@@ -100,6 +101,13 @@ class Session:
         except Interrupted:  # the run is over: what it came to counts
             return result
         return replace(result, warnings=(*result.warnings, *missing))
+
+    def told_above(self, result: Result) -> Sequence[str]:
+        """Tell of a run on many targets, once each has told of itself. The answer: whom it could not be told."""
+        try:
+            return telemetry.tell_above(self.mask.through(result), self.profile, self.trace, self.variables)
+        except Interrupted:
+            return ()
 
     @property
     def here(self) -> Path:

@@ -95,4 +95,4 @@ def up(
             ready.cluster.close()
 
     rolled = fleet.roll(run, made, deed, output, image=facts.image, yes=wanted.yes, verbose=wanted.verbose)
-    return fleet.show(replace(rolled, supplied=supplied, seconds=time.monotonic() - began), run.mask, output, reports)
+    return fleet.show(replace(rolled, supplied=supplied, seconds=time.monotonic() - began), run, output, reports)
