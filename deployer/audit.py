@@ -87,18 +87,25 @@ def _judged(
     project: Path, found: Read, profile: Profile, chart: charts.Chart, over: tuple[Layer, ...], programs: Programs
 ) -> Iterator[Finding]:
     inner = chart.layers(stack.merged([stack.everywhere("", profile.values, ""), *over]))
-    unread = list(settings.unread(found.layers, over, chart.reads()))
+    reads = chart.reads()
+    unread = list(settings.unread(found.layers, over, reads))
     yield from unread
     yield from settings.redundant(profiles.defaults(), inner, found.layers)
     told = {one.message.partition(":")[0] for one in unread}
     layers = [*(one.section("values") for one in found.layers), *over]
-    yield from _rendered(project, profile, over, layers, told, programs)
-    judged: list[Values] = [{}]
+    if not profile.targets:
+        yield from _rendered(project, profile, over, layers, told, programs)
+    judged: list[Values] = []
     for one in profile.targets:
-        if one.values not in judged:  # many targets have the same
-            judged.append(one.values)
-            own = stack.everywhere(stack.TARGET, one.values, f"target {one.name}")
-            yield from _rendered(project, profile, (*over, own), [*layers, own], told, programs)
+        if one.values in judged:  # many targets have the same
+            continue
+        judged.append(one.values)
+        own = stack.everywhere(stack.TARGET, one.values, f"target {one.name}")
+        for finding in settings.unread((), (own,), reads):
+            if (name := finding.message.partition(":")[0]) not in told:  # and many have the same key
+                told.add(name)
+                yield finding
+        yield from _rendered(project, profile, (*over, own), [*layers, own], told, programs)
 
 
 def _rendered(

@@ -17,7 +17,7 @@ from deployer.model import Image
 from deployer.plan import bundle as plans
 from deployer.plan.bundle import FILES, IMAGE, MANIFEST, Bundle
 from deployer.plan.facts import Source
-from deployer.registry import Registry
+from deployer.registry import Registry, RegistryError
 
 PIECE = 1 << 20
 SMALL = 1 << 24
@@ -79,16 +79,17 @@ def pack(
 def opened(file: Path, environment: str, expected: str | None = None) -> Iterator[Opened]:
     """A bundle, checked before anything of it is used; what was unpacked is gone when the block ends.
 
-    `expected`: what `pack` answered. Raises UsageError where it is none or for another environment, PreflightError that
-    names what was changed.
+    `expected`: sha256:… of what `pack` answered. Raises UsageError where one is none or for another environment,
+    PreflightError that names what was changed.
     """
+    wanted = None if expected is None else plans.expected(expected)
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         folder = Path(name)
         try:
             with tarfile.open(file, "r:") as archive:
                 text = _manifest(file, archive)
                 made = plans.parse(str(file), text.decode(errors="replace"))
-                if expected and hashlib.sha256(text).hexdigest() != expected.removeprefix("sha256:"):
+                if wanted is not None and hashlib.sha256(text).hexdigest() != wanted:
                     raise PreflightError(
                         f"{file}: {MANIFEST} is not the one that was expected; nothing of it is used",
                         hint="`deploy bundle` says the digest of what it made",
@@ -104,7 +105,8 @@ def opened(file: Path, environment: str, expected: str | None = None) -> Iterato
 def supply(registry: Registry, image: Image, packed: Opened) -> bool:
     """Put the image into the registry, unless it is there; whether it had to be.
 
-    Raises PreflightError where the registry has another image under that tag, or does not take this one.
+    Raises PreflightError where the registry has another image under that tag, RegistryError with the exit code of its
+    refusal where it does not take this one.
     """
     there = registry.digest(image)
     if there not in (None, image.digest):
@@ -114,7 +116,11 @@ def supply(registry: Registry, image: Image, packed: Opened) -> bool:
         )
     if there:
         return False
-    registry.push(image, packed.image)
+    try:
+        registry.push(image, packed.image)
+    except RegistryError as error:  # that is no check before the first deed any more
+        error.exit_code = error.refusal.exit_code
+        raise
     return True
 
 

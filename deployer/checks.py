@@ -91,6 +91,7 @@ class Checks:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # that a profile may name
     prometheus: Prometheus | None = None  # None where no metrics are watched
     program: Helm | None = None  # found for another target of the same environment already
+    beside: Path | None = None  # the folder of the run, where the project is what a bundle holds
 
     def each(self, values: Values, given_tag: str | None) -> dict[str, Future[Any]]:
         """Every check by its name, all done."""
@@ -234,6 +235,7 @@ class Checks:
             self.environment,
             self.job,
             project=self.project,
+            beside=self.beside,
             programs=self.programs,
             tree=released.source if released else None,
             image=released.image if released else None,
@@ -289,7 +291,9 @@ class Checks:
         profile = load(self.project, environment, self.variables)
         if profile.targets:
             return guard.Elsewhere(trouble=f"{environment} has many targets, and each has records of its own")
-        there = replace(self, environment=environment, profile=profile, target=target(self.project, profile))
+        there = replace(
+            self, environment=environment, profile=profile, target=target(self.beside or self.project, profile)
+        )
         door, namespace = there.cluster(), profile.target.namespace
         found = delivery.records(profile, door)
         if not found and door.can_i((Access("list", "configmaps", namespace=namespace),)):

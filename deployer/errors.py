@@ -52,6 +52,7 @@ class DeployError(Exception):
     """
 
     exit_code = ExitCode.FAILED
+    changed = False  # whether something was touched before it came
 
     def __init__(self, message: str, *, hint: str | None = None, detail: tuple[str, ...] = ()) -> None:
         super().__init__(message)

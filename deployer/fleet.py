@@ -175,7 +175,8 @@ class _Roll:
                     break
             except Interrupted as error:
                 if self._interrupted:
-                    raise  # a second signal: nobody waits any more
+                    self._leave()
+                    break
                 self._interrupt(error)
         if self._bug:
             raise self._bug
@@ -274,6 +275,17 @@ class _Roll:
             self._tell(Stopped(shut, 0))
         else:
             self._state = self._state.through(wave.name)
+
+    def _leave(self) -> None:
+        """A second signal: nobody waits any more. What is at work may have touched something."""
+        assert self._interrupted
+        for name in self._state.running & self._results.keys():
+            self._take(name, self._results.pop(name))
+        for name in self._state.running:
+            wave, tries = self._fleet.wave(name), self._state.tries[name]
+            message = "was still at work when a second signal came: nobody knows how it ended"
+            one = Ended(name, wave, Outcome.FAILED, self._interrupted.exit_code, message, 0.0, tries, changed=True)
+            self._take(name, after(self._ended.get(name), one))
 
     def _interrupt(self, error: Interrupted) -> None:
         """What runs ends its programs and gives its leases back; nothing new is started."""

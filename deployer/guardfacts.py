@@ -27,11 +27,13 @@ def gather(
     programs: Programs,
     tree: Source | None = None,
     image: Image | None = None,
+    beside: Path | None = None,
     elsewhere: Callable[[str], guard.Elsewhere] = lambda name: guard.Elsewhere(),
 ) -> guard.Facts:
     """The facts for the guards that count for a verb, asked side by side; but for what the release changes.
 
-    `tree`, `image`: of what would be released. `elsewhere` reads another environment's records.
+    `tree`, `image`: of what would be released. `beside`: the folder of the run, where the project is a bundle's: it has
+    the freeze file, but never the tree that a signature is of. `elsewhere` reads another environment's records.
     """
     wanted = guard.applying(guards, verb)
     with ThreadPoolExecutor(4) as pool:
@@ -46,7 +48,7 @@ def gather(
         tags=tree.tags if tree else (),
         dirty=tree.dirty if tree else (),
         unsigned=signature.result() if signature else None,
-        frozen=frozen(project / guards.freeze) if guards.freeze and "freeze" in wanted else None,
+        frozen=frozen((beside or project) / guards.freeze) if guards.freeze and "freeze" in wanted else None,
         image=image,
         elsewhere={name: one.result() for name, one in others.items()},
     )

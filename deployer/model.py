@@ -48,6 +48,7 @@ class Target:
     kubeconfig: Path
     context: str
     namespace: str
+    name: str = ""  # of one among many of an environment
 
 
 @dataclass(frozen=True)

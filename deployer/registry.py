@@ -44,6 +44,7 @@ PIECE = b"\0" * 65536
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _BEARER = re.compile(r"(?:^|,)\s*bearer (.*)", re.IGNORECASE | re.DOTALL)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class RegistryError(PreflightError):
@@ -189,7 +190,7 @@ class Registry:
         self, image: Image, digest: str, read: Callable[[str], Path], media: str = ""
     ) -> Iterator[tuple[str, str, str]]:
         """(media type, digest, manifests or blobs) of an image, each before what it names, and once."""
-        data = json.loads(read(digest).read_bytes())
+        data = json.loads(read(_plain(digest)).read_bytes())
         yield data.get("mediaType") or media or OCI_MANIFEST, digest, "manifests"
         seen: set[str] = set()
         for one in data.get("manifests", ()):
@@ -197,7 +198,7 @@ class Registry:
         for one in (*([data["config"]] if "config" in data else ()), *data.get("layers", ())):
             if one["digest"] not in seen and not one.get("urls"):
                 seen.add(one["digest"])
-                yield one.get("mediaType", ""), one["digest"], "blobs"
+                yield one.get("mediaType", ""), _plain(one["digest"]), "blobs"
 
     def _fetch(self, image: Image, digest: str, kind: str, folder: Path) -> Path:
         """A blob or a manifest as a file; one that is there is not fetched again."""
@@ -389,6 +390,13 @@ _UNANSWERED = "check registry.url, the network and, for a private CA, SSL_CERT_F
 def _repository(image: Image) -> str:
     """The name that the registry's API has for it: a prefix of the registry's URL is a part of it."""
     return "/".join(filter(None, (image.registry.partition("/")[2], image.repository)))
+
+
+def _plain(digest: str) -> str:
+    """A digest that may be the name of a file. Raises PreflightError where a manifest names anything else."""
+    if not _DIGEST.fullmatch(digest):
+        raise PreflightError(f"the image has a part `{digest}`, which is no digest", hint="build the image anew")
+    return digest
 
 
 def _platform(described: dict[str, Any]) -> str:

@@ -1,15 +1,20 @@
 """What the tries of one target come to together, and what a signal leaves of a run on many: no cluster is asked."""
 
+import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deployer.errors import ExitCode, PreflightError
-from deployer.fleet import Ended, after
+from deployer.errors import ExitCode, Interrupted, PreflightError
+from deployer.fleet import Ended, Stopped, Told, after, roll
 from deployer.model import Target
-from deployer.plan.fleet import Outcome
+from deployer.plan.fleet import Fleet, Outcome, Wave
 from deployer.plan.steps import Plan
-from deployer.result import Result
+from deployer.result import Event, Result
+from deployer.stop import Stop
 
 D, U, F, O = Outcome.DONE, Outcome.UNCHANGED, Outcome.FAILED, Outcome.OFFLINE  # noqa: E741  # as in the table
 PLAN = Plan("up", "edge", Target(Path("/k"), "c", "shop"), "web", ())
@@ -49,3 +54,42 @@ def test_two_tries(earlier: Ended, one: Ended, outcome: Outcome, code: ExitCode,
 
 def test_a_third_try_that_reaches_nobody_says_so_once() -> None:
     assert after(after(SICK, AWAY), AWAY).message == "it is sick; then nobody answers"
+
+
+def test_a_second_signal_leaves_a_report() -> None:
+    """What was done is told; what is still at work is as well, since it may have touched something."""
+    told, over, free = threading.Event(), threading.Event(), threading.Event()
+
+    def deed(name: str, tell: Callable[[Event], None]) -> Result:
+        if name == "t1":
+            return Result(PLAN, ExitCode.OK, "is done", 1.0, changed=True)
+        assert over.wait(60)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told.wait(60)
+        os.kill(os.getpid(), signal.SIGTERM)
+        free.wait(60)
+        raise PreflightError("too late")
+
+    def tell(event: Told) -> None:
+        match event:
+            case Ended("t1"):
+                over.set()
+            case Stopped():
+                told.set()
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    fleet = Fleet("up", "edge", "web", (Wave("all", ("t1", "t2")), Wave("rest", ("t3",))))
+    try:
+        found = roll(fleet, deed, lambda name: None, tell, lambda wave, following: "", Stop())
+    finally:
+        free.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (found.code, found.changed, found.left) == (ExitCode.INTERRUPTED, True, ("t3",))
+    assert [(one.target, one.outcome, one.code, one.changed) for one in found.ended] == [
+        ("t1", D, ExitCode.OK, True),
+        ("t2", F, ExitCode.INTERRUPTED, True),
+    ]

@@ -15,9 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from loopback import serving
 
+from deployer import bundle
+from deployer.bundle import Opened
 from deployer.credentials import Login
-from deployer.errors import PreflightError
+from deployer.errors import ExitCode, PreflightError
 from deployer.model import Image
+from deployer.plan.bundle import Bundle
 from deployer.refusal import Fault
 from deployer.registry import MANIFESTS, PIECE, PUSH_PATIENCE, Registry, RegistryError
 
@@ -429,3 +432,27 @@ def laid_out(fake: Fake, folder: Path) -> tuple[Image, Path]:
 
     manifest = kept(json.dumps({"config": {"digest": kept("{}")}, "layers": []}))
     return replace(fake.image(), digest=manifest), folder
+
+
+@pytest.mark.parametrize("kind", ["layers", "manifests"])
+def test_a_part_that_is_no_digest_is_no_file(fake: Fake, tmp_path: Path, kind: str) -> None:
+    """A manifest is what somebody else wrote: it names no file outside the layout, to be sent or to be written."""
+    part = "sha256:../../../secret"
+    blobs = tmp_path / "layout" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (tmp_path / "secret").write_text("{}")
+    (blobs / DIGEST.removeprefix("sha256:")).write_text(json.dumps({kind: [{"digest": part}]}))
+    with pytest.raises(PreflightError, match="is no digest"):
+        Registry(fake.host).push(replace(fake.image(), digest=DIGEST), tmp_path / "layout")
+    assert fake.asked == []
+
+
+def test_an_image_that_does_not_fit_in_is_no_check_that_failed(fake: Fake, tmp_path: Path, slept: list[float]) -> None:
+    fake.answers(Answer(404), Answer(404), Answer(507))
+    blobs = tmp_path / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (blobs / ("a" * 64)).write_text(json.dumps({"config": {"digest": f"sha256:{'b' * 64}"}}))
+    made = Bundle("edge", ".", "web", "1.2.3", DIGEST, None, {})
+    with pytest.raises(RegistryError) as error:
+        bundle.supply(Registry(fake.host), replace(fake.image(), digest=DIGEST), Opened(made, tmp_path, tmp_path))
+    assert error.value.exit_code is ExitCode.FULL

@@ -16,9 +16,10 @@ from deployer.cli.streams import answer
 from deployer.errors import ExitCode, PreflightError, UsageError
 from deployer.execute import Doors, execute
 from deployer.plan import build as builds
-from deployer.profile.sources import BASE, FOLDER, TARGETS
+from deployer.profile.sources import sources
 from deployer.report import document, words
 from deployer.sops import Sops
+from deployer.values.layers import merged
 
 
 def bundle(
@@ -65,13 +66,12 @@ def _files(run: Session) -> Iterator[Path]:
     sealed = sops.files(project, environment, profile.secret_files)
     for path in sealed:
         door.read(path)  # an encrypted one, or an error
-    named = [Path(FOLDER, f"{name}.yaml") for name in (BASE, environment, f"{environment}.{TARGETS}")]
     chart = [
         Path(place, name).relative_to(project) if Path(place).is_relative_to(project) else Path(place, name)
         for place, _, names in os.walk(project / profile.release.chart, followlinks=True)
         for name in names
     ]
-    plain = [path for path in (*named, *map(Path, profile.value_files), *chart) if (project / path).is_file()]
+    plain = [path for path in (*_profiles(run), *chart) if (project / path).is_file()]
     for path in plain:
         text = (project / path).read_text(encoding="utf-8", errors="replace")
         if run.mask(text) != text:
@@ -80,3 +80,13 @@ def _files(run: Session) -> Iterator[Path]:
                 hint="keep it in a file that sops encrypts, or name its variable under `secrets:`",
             )
     yield from (*plain, *sealed)
+
+
+def _profiles(run: Session) -> Iterator[Path]:
+    """Profiles and value files of the environment, and of those that its guards ask about: `healthyIn`."""
+    names = [run.environment]
+    for name in names:
+        found = sources(run.project, name, run.variables)
+        yield from (one.document.path for one in found.files)
+        asked = merged([one.section("guards") for one in found.layers]).get("healthyIn") or ()
+        names += [one for one in ([asked] if isinstance(asked, str) else asked) if one not in names]

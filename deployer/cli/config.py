@@ -12,7 +12,7 @@ from deployer import audit, cluster
 from deployer import chart as charts
 from deployer import profile as profiles
 from deployer.cli import options
-from deployer.cli.session import answering, decrypted, echo, known_variables
+from deployer.cli.session import answering, decrypted, echo, known_variables, withheld
 from deployer.cli.streams import answer
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.mask import Mask
@@ -81,7 +81,7 @@ def check(
             project,
             names,
             known,
-            Programs(dict(os.environ), frozenset(secret)),
+            Programs(dict(os.environ), withheld(known) | secret),
             decrypt=lambda name, profile: [one.layer for one in decrypted(project, name, profile, known)],
             lack=Severity.PROBLEM if env else Severity.NOTE,
         )
@@ -178,6 +178,12 @@ def pin(
         if needed or found.profile is None:
             wrong = (*map(str, needed), *found.problems)
             raise UsageError(wrong[0], detail=wrong[1:], hint="the profile must say how the cluster is reached")
+        if found.profile.targets:
+            raise UsageError(
+                f"environment `{env}` has {len(found.profile.targets)} targets, each in a cluster of its own",
+                hint="write `identity:` at each: `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` "
+                "says the uid of one",
+            )
         target = found.profile.target
         there = _identity(project / Path(target.kubeconfig).expanduser(), target.context)
         old = stack.merged([one.section("target", "identity") for one in found.layers])
@@ -245,14 +251,14 @@ def _mask(profile: Profile, known: Mapping[str, str], leaves: Sequence[Leaf]) ->
 
 
 def _secret_names(project: Path, environment: str, known: Mapping[str, str]) -> set[str]:
-    """The variables that hold secrets, as far as the profile says so."""
+    """The variables that hold secrets, as far as the profile says so: it may have mistakes."""
     try:
-        layers = profiles.read(project, environment, known).layers
+        found = profiles.read(project, environment, known)
     except UsageError:  # the audit will tell it
         return set()
-    registry = stack.merged([one.section("registry") for one in layers]).get("passwordVariable")
-    named = (registry, *stack.merged([one.section("secrets") for one in layers]).values())
-    return {name for name in named if isinstance(name, str)}
+    registry = stack.merged([one.section("registry") for one in found.layers]).get("passwordVariable")
+    named = (registry, *stack.merged([one.section("secrets") for one in found.layers]).values())
+    return {*(withheld({}, found.profile) if found.profile else ())} | {name for name in named if isinstance(name, str)}
 
 
 def _identity(kubeconfig: Path, context: str) -> dict[str, str]:

@@ -20,12 +20,13 @@ from deployer.mask import Mask
 from deployer.model import Image
 from deployer.plan import fleet as plans
 from deployer.plan.fleet import Fleet, Wave
+from deployer.plan.steps import Plan
 from deployer.process import Lifeline
 from deployer.profile.schema import FleetTarget
 from deployer.report import annotations, document
 from deployer.report import fleet as report
 from deployer.report.fleet import Sparse
-from deployer.result import Event, Result
+from deployer.result import Event, Result, Stage
 from deployer.stop import Stop
 
 if TYPE_CHECKING:
@@ -62,15 +63,18 @@ def roll(
             lambda name, tell: deed(targets[name], tell),
             lambda name: fleet.offline(targets[name].target, patience),
             screen.tell,
-            lambda wave, following: _agreed(run, made, wave, following, yes=yes),
+            lambda wave, following: _agreed(run, made, wave, following, screen, yes=yes),
             stop,
             image,
         )
 
 
-def show(rolled: Rolled, mask: Mask, output: Output, reports: Reports = NONE) -> int:
+def show(rolled: Rolled, run: Session, output: Output, reports: Reports = NONE) -> int:
     """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
+    mask = run.mask
     rolled = mask.through(rolled)
+    for missing in run.told_above(_whole(rolled, run)):
+        print(mask(f"warning: {missing}"), file=sys.stderr)  # noqa: T201
     jobs.many(rolled, mask, reports)
     for line in annotations.many(rolled, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
@@ -80,6 +84,20 @@ def show(rolled: Rolled, mask: Mask, output: Output, reports: Reports = NONE) ->
         for line in report.lines(rolled):
             echo(line, mask)
     return int(rolled.code)
+
+
+def _whole(rolled: Rolled, run: Session) -> Result:
+    """All of it as one result, in no namespace of its own."""
+    made, where = rolled.fleet, replace(run.target, namespace="")
+    return Result(
+        Plan(made.verb, made.environment, where, made.release, ()),
+        rolled.code,
+        report.message(rolled),
+        rolled.seconds,
+        (Stage("targets", rolled.seconds, ok=not rolled.code),),
+        rolled.image,
+        changed=rolled.changed,
+    )
 
 
 def show_plan(made: Fleet, image: Image | None, notes: Sequence[str], mask: Mask, output: Output) -> int:
@@ -99,11 +117,18 @@ def _teller(made: Fleet, mask: Mask, output: Output, *, verbose: bool) -> "Spars
     return Sparse(lambda line: print(mask(line), file=sys.stderr, flush=True), verbose=verbose)  # noqa: T201
 
 
-def _agreed(run: Session, made: Fleet, wave: Wave, following: Wave, *, yes: bool) -> str:
+def _agreed(
+    run: Session, made: Fleet, wave: Wave, following: Wave, screen: "Sparse | FleetTerminal", *, yes: bool
+) -> str:
     """Why the next wave does not begin; empty where it does."""
     if yes:
         return ""
     if not run.attended:
         return f"wave {following.name} waits for a yes: `deploy {made.verb} --env {made.environment} --yes` goes on"
     question = f"wave {wave.name} is over; go on with wave {following.name} ({report.count(len(following.targets))})?"
-    return "" if typer.confirm(question, err=True) else f"somebody said no to wave {following.name}"
+    try:
+        with screen.aside():
+            agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input is no yes, and no reason to lose the report
+        agreed = False
+    return "" if agreed else f"somebody said no to wave {following.name}"

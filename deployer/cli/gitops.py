@@ -12,7 +12,7 @@ import typer
 from deployer import ci, configrepo, credentials, profile, scaffold, sops
 from deployer.checks import target
 from deployer.cli import options
-from deployer.cli.session import answering, echo, known_variables, teller
+from deployer.cli.session import answering, echo, known_variables, teller, withheld
 from deployer.cli.streams import answer, hide
 from deployer.commands.helm import Helm
 from deployer.configrepo import Author
@@ -128,7 +128,7 @@ def init(
             _each("--sync", sync, names),
         )
         found = [_Environment(project, name, profile.load(project, name, known)) for name in names]
-        deliveries = [_delivery(one, wanted) for one in found]
+        deliveries = [_delivery(one, wanted, known) for one in found]
         name = app_project or deliveries[0].release
         if labels:
             made = applications.files_of_fleets(name, deliveries, labels)
@@ -176,7 +176,7 @@ class _Environment:
         return gitops.place(self.environment, self.profile, target(self.project, self.profile))
 
 
-def _delivery(one: _Environment, wanted: _Wanted) -> Delivery:
+def _delivery(one: _Environment, wanted: _Wanted, known: Mapping[str, str]) -> Delivery:
     """Raises UsageError where the profile does not deliver by Argo CD, or nobody says where to."""
     if one.profile.delivery != "argocd":
         raise UsageError(
@@ -197,7 +197,7 @@ def _delivery(one: _Environment, wanted: _Wanted) -> Delivery:
         destination=_destination(one, wanted),
         sync=_sync(wanted.syncs.get(one.environment, SYNC)),
         sealed=tuple(map(gitops.sealed, files)),
-        objects=tuple(_rendered(one, files)),
+        objects=tuple(_rendered(one, files, known)),
     )
 
 
@@ -224,9 +224,9 @@ def _sync(mode: str) -> Sync:
     raise UsageError(f"--sync: `{mode}` is none of {', '.join(get_args(Sync))}{nearest(mode, applications.SYNCS)}")
 
 
-def _rendered(one: _Environment, files: Sequence[Path]) -> list[dict[str, Any]]:
+def _rendered(one: _Environment, files: Sequence[Path], known: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the chart makes. Encrypted values stay encrypted: which objects there are can be seen without a key."""
-    settings, programs = one.profile, Programs(dict(os.environ))
+    settings, programs = one.profile, Programs(dict(os.environ), withheld(known, one.profile))
     door = Sops(settings.tools.sops, programs, one.project)
     sealed = [layers.hidden(layers.SOPS, door.read(file).document.data, str(file)) for file in files]
     image = Image(settings.registry.url, settings.image.repository, TAG, DIGEST)
@@ -272,8 +272,8 @@ def _committed(
     names = (settings.username_variable, settings.password_variable)
     login = credentials.login(*names, known, what="the login of the configuration repository")
     hide([login.password] if login else [])
-    withheld = frozenset({settings.password_variable} if settings.password_variable else ())
-    programs, job = Programs(dict(os.environ), withheld), ci.job(os.environ)
+    programs = Programs(dict(os.environ), withheld(known, *(one.profile for one in found)))
+    job = ci.job(os.environ)
     mask = Mask([login.password] if login else [])
     author = Author(name=job.actor) if job.actor else Author()
     with (

@@ -10,7 +10,7 @@ import typer
 
 from deployer import scaffold
 from deployer.cli import options
-from deployer.cli.session import answering, echo
+from deployer.cli.session import answering, echo, withheld
 from deployer.cli.streams import answer
 from deployer.errors import ExitCode, UsageError
 from deployer.mask import Mask
@@ -121,7 +121,7 @@ def _seen(
             raise UsageError(f"no Go package in {folder} is a program", hint="--main names the package to build")
         main = _one("--main", "package to build", programs)
     alive, answers = plans.probes(sources.values())
-    origin = scaffold.remote(Programs(os.environ), project)
+    origin = scaffold.remote(Programs(os.environ, withheld(os.environ)), project)
     platform = _platform(ci, plans.platform(origin, os.listdir(project)))
     where = registry if registry is not None else os.environ.get("REGISTRY_URL") or plans.registry(origin)
     if not where and registry is None:

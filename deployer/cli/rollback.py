@@ -142,7 +142,7 @@ def _many(
             cluster.close()
 
     rolled = fleet.roll(run, made, deed, output, image=None, yes=yes, verbose=verbose)
-    return fleet.show(rolled, run.mask, output, reports)
+    return fleet.show(rolled, run, output, reports)
 
 
 def _made(run: Session, kept: Sequence[Kept], to: int | None, *, force: bool) -> Plan:

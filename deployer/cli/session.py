@@ -63,6 +63,7 @@ class Session:
     opened: tuple[Opened, ...] | DeployError  # the decrypted files, or why they cannot be: only a release needs them
     delivery: Delivery
     trace: Context = field(default_factory=lambda: context(None))
+    beside: Path | None = None  # the folder of the run, where the project is what a bundle holds
     own: tuple[Layer, ...] = ()  # the values of one target of many
     program: Helm | None = None  # found already, for another target
 
@@ -82,7 +83,8 @@ class Session:
         from deployer.plan import fleet as fleets  # only an environment of many targets pays for it
 
         profile = fleets.at(self.profile, one)
-        own, there = layers.everywhere(layers.TARGET, one.values, f"target {one.name}"), target(self.project, profile)
+        own = layers.everywhere(layers.TARGET, one.values, f"target {one.name}")
+        there = replace(target(self.here, profile), name=one.name)
         return replace(
             self,
             profile=profile,
@@ -95,10 +97,22 @@ class Session:
     def told(self, result: Result) -> Result:
         """The result, once those who observe were told of it. Whom it could not be told is a warning in it."""
         try:
-            missing = telemetry.tell(self.mask.through(result), self.profile, self.project, self.trace, self.variables)
+            missing = telemetry.tell(self.mask.through(result), self.profile, self.here, self.trace, self.variables)
         except Interrupted:  # the run is over: what it came to counts
             return result
         return replace(result, warnings=(*result.warnings, *missing))
+
+    def told_above(self, result: Result) -> Sequence[str]:
+        """Tell of a run on many targets, once each has told of itself. The answer: whom it could not be told."""
+        try:
+            return telemetry.tell_above(self.mask.through(result), self.profile, self.trace, self.variables)
+        except Interrupted:
+            return ()
+
+    @property
+    def here(self) -> Path:
+        """Where the files are that belong to the run, and to no bundle: kubeconfig, freeze file, marks of telemetry."""
+        return self.beside or self.project
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
@@ -132,6 +146,7 @@ class Session:
             self.variables,
             self.prometheus,
             self.program,
+            self.here,
         )
 
     @property
@@ -157,13 +172,15 @@ def session(
     secrets_are: Literal["demanded", "optional"] = "demanded",
     many: bool = False,
     one: str | None = None,
+    beside: Path | None = None,
 ) -> Iterator[Session]:
     """Read an environment; its private files are gone when the session ends.
 
     `secrets_are` demanded: UsageError where a variable that `secrets:` names is not set. A build needs none of them.
     `many`: the verb knows what to do with an environment of many targets. `one`: the target that it is to be, of such.
+    `beside`: the folder of the run, where the project is a bundle's.
     """
-    project = project.resolve()
+    project, beside = project.resolve(), beside and beside.resolve()
     known = known_variables(project, env_file)
     profile = load(project, environment, known)
     if timeout is not None:
@@ -181,8 +198,9 @@ def session(
     except DeployError as error:
         opened = error
     asked = prometheus.connect(profile, known)
-    shown_to = (*prometheus.variables(profile), *telemetry.variables(profile))
-    mask = Mask([*secrets.values(), *sops.key_lines(known), *(known[name] for name in shown_to if known.get(name))])
+    shown_to = _shown_to(profile)
+    named = (known[name] for name in shown_to if known.get(name))
+    mask = Mask([*secrets.values(), *sops.key_lines(known), *credentials.sensitive(known), *named])
     if asked:
         mask.learn(text.partition(" ")[2] for key, text in asked.headers.items() if key == "Authorization")
     if login:
@@ -193,8 +211,6 @@ def session(
         mask.learn(secret for one in opened for secret in one.secrets)
     hide(mask.known)
     _tell_ci(mask)
-    kept_back = (registry.password_variable, profile.argocd.password_variable, notes.TOKEN)
-    withheld = {name for name in (*kept_back, *profile.secrets.values(), *shown_to, *sops.keys(known)) if name}
     with _masked(mask), ExitStack() as stack:
         environ, trace = dict(os.environ), context(os.environ.get("TRACEPARENT"))
         if profile.telemetry.otlp:
@@ -209,8 +225,8 @@ def session(
                 f"temporary files cannot be written to {tempfile.gettempdir()}: {error.strerror or error}",
                 hint="make room there, or name another folder in TMPDIR",
             ) from None
-        programs, job = Programs(environ, frozenset(withheld)), ci.job(os.environ)
-        there = target(project, profile)
+        programs, job = Programs(environ, withheld(known, profile)), ci.job(os.environ)
+        there = target(beside or project, profile)
         made = Session(
             project=project,
             environment=environment,
@@ -226,6 +242,7 @@ def session(
             delivery=delivery.of(profile, environment, project, there, programs, job, known, opened, stack, git),
             prometheus=asked,
             trace=trace,
+            beside=beside,
         )
         yield made if many else _alone(made, one)
 
@@ -273,6 +290,20 @@ def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[
     opened = door.open(sops.files(project, environment, profile.secret_files))
     hide(secret for one in opened for secret in one.secrets)
     return opened
+
+
+def withheld(known: Mapping[str, str], *profiles: Profile) -> frozenset[str]:
+    """The variables that no program is given: what these profiles name as secret, and what leads to an age key."""
+    names = {notes.TOKEN, *sops.keys(known)}
+    for one in profiles:
+        passwords = (one.registry.password_variable, one.argocd.password_variable)
+        names |= {name for name in (*passwords, *one.secrets.values(), *_shown_to(one)) if name}
+    return frozenset(names)
+
+
+def _shown_to(profile: Profile) -> tuple[str, ...]:
+    """The variables with which Prometheus, and those who observe, are asked."""
+    return (*prometheus.variables(profile), *telemetry.variables(profile))
 
 
 def _tell_ci(mask: Mask) -> None:

@@ -14,7 +14,7 @@ from deployer.cli import files, options
 from deployer.cli.consent import consent
 from deployer.cli.jobs import Reports
 from deployer.cli.session import Session, answering, login_command, session, show, show_plan, teller
-from deployer.errors import UsageError
+from deployer.errors import DeployError, UsageError
 from deployer.execute import Doors, execute
 from deployer.lock import Lease
 from deployer.model import Image, Values
@@ -74,11 +74,13 @@ def up(
         if bundle_file and (tag or plan_file or image_file):
             other = "--tag" if tag else "--plan" if plan_file else "--image"
             raise UsageError(f"--bundle says what is deployed, so {other} has nothing to say")
+        if bundle_digest is not None and not bundle_file:
+            raise UsageError("--bundle-digest is of a bundle, and no --bundle is given")
         packed = stack.enter_context(_unpacked(bundle_file, env, bundle_digest)) if bundle_file else None
         if packed and env_file is None and (project / ".env").exists():
             env_file = project / ".env"
         folder = packed.project if packed else project
-        run = stack.enter_context(session(folder, env, env_file, timeout=timeout, many=True))
+        run = stack.enter_context(session(folder, env, env_file, timeout=timeout, many=True, beside=project))
         if image_file and (tag or plan_file):
             raise UsageError(f"--image names the image, so {'--tag' if tag else '--plan'} has nothing to say")
         consented = consent(run, override, reason, yes=yes)
@@ -113,16 +115,19 @@ def up(
         if not plan.kept:
             consented.confirm("up", passed)
         with teller(run.mask, output, verbose=verbose) as screen:
-            if packed and not plan.kept:
-                supply(run, ready.facts.image, packed, screen.tell)
+            sent = bool(packed and not plan.kept and supply(run, ready.facts.image, packed, screen.tell))
 
             def again(found: Ready) -> Plan:
                 if saved:
                     plans.demand(str(plan_file), saved, stands_on(run, found, given, saved.tag))
                 return planned(run, found, given, image_file, built).passing(passed)
 
-            result = done(run, ready, plan, again, given, screen.tell, began, force=force)
-        return show(result, run.mask, output, reports)
+            try:
+                result = done(run, ready, plan, again, given, screen.tell, began, force=force)
+            except DeployError as error:
+                error.changed = sent
+                raise
+        return show(replace(result, changed=result.changed or sent), run.mask, output, reports)
 
 
 def _unpacked(file: Path, env: str, digest: str | None) -> "AbstractContextManager[Opened]":
@@ -137,14 +142,15 @@ def facts_of(run: Session, packed: "Opened") -> Facts:
     return Facts(image, history=(), source=packed.made.source, job=run.job)
 
 
-def supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event], None]) -> None:
-    """Bring the image of a bundle into the environment's own registry."""
+def supply(run: Session, image: Image, packed: "Opened", tell: Callable[[Event], None]) -> bool:
+    """Bring the image of a bundle into the environment's own registry; whether it had to be brought."""
     from deployer import bundle
 
     registry = Registry(run.profile.registry.url, run.login)
     registry.check()
     sent = bundle.supply(registry, image, packed)
     tell(Notice(f"{image.reference} {'is sent' if sent else 'is there already'}"))
+    return sent
 
 
 def done(

@@ -67,6 +67,8 @@ def up(
         sent = (f"the image of the bundle is sent to {registry.url}, unless it is there",)
         return fleet.show_plan(made, facts.image, sent if wanted.packed else building.notes, run.mask, output)
     consented.confirm("up", passed, f"{made.release} on {len(made.targets)} targets")
+    run = replace(run, program=run.checks.helm())  # a lack of it is found before anything is built or sent
+    supplied = False
     if building.steps:
         with teller(run.mask, output, verbose=wanted.verbose) as screen:
             doors = Doors(run.programs, None, registry, login=run.login, mask=run.mask)
@@ -74,10 +76,10 @@ def up(
         if result.exit_code:
             return show(result, run.mask, output, reports)
         assert result.image
-        facts = replace(facts, image=result.image)
+        facts, supplied = replace(facts, image=result.image), result.changed
     if wanted.packed:
         with teller(run.mask, output, verbose=wanted.verbose) as screen:
-            supply(run, facts.image, wanted.packed, screen.tell)
+            supplied = supply(run, facts.image, wanted.packed, screen.tell)
 
     def deed(one: Session, tell: Callable[[Event], None]) -> Result:
         begun, given = time.monotonic(), one.values(wanted.assignments)
@@ -93,4 +95,4 @@ def up(
             ready.cluster.close()
 
     rolled = fleet.roll(run, made, deed, output, image=facts.image, yes=wanted.yes, verbose=wanted.verbose)
-    return fleet.show(replace(rolled, seconds=time.monotonic() - began), run.mask, output, reports)
+    return fleet.show(replace(rolled, supplied=supplied, seconds=time.monotonic() - began), run, output, reports)

@@ -40,6 +40,16 @@ def text(made: Bundle) -> str:
     return json.dumps({"format": FORMAT, **asdict(made)}, indent=1, sort_keys=True) + "\n"
 
 
+def expected(given: str) -> str:
+    """The SHA-256 (hex) that --bundle-digest names. Raises UsageError where it names none: an empty one is no check."""
+    if not _DIGEST.fullmatch(given):
+        raise UsageError(
+            f"--bundle-digest `{given}` is no digest: sha256: and 64 hex digits are expected",
+            hint="`deploy bundle` says the digest of what it made",
+        )
+    return given.removeprefix("sha256:")
+
+
 def parse(file: str, given: str) -> Bundle:
     """A manifest. Raises UsageError where it is none, or of a later `deploy`."""
     try:

@@ -91,20 +91,35 @@ def _validated(
     data = stack.merged(found.layers)
     kept = {key: value for key, value in data.items() if value is not None and not key.startswith("x-")}
     data = {key: value if key == VALUES else _without_nulls(value) for key, value in kept.items()}
-    data = _placed(data)
+    first = _first(data)
+    if first:
+        data = {**data, "target": {**first, **(data.get("target") or {})}}
     try:
         return Profile.model_validate(data, context={"environments": others}), ()
     except ValidationError as error:
-        return None, tuple(_explain(found, one) for one in error.errors() if tuple(one["loc"]) not in unknown)
+        problems = [(_written(data, tuple(one["loc"])), one) for one in error.errors()]
+        taken = {("target", key) for key in first}  # what is wrong with these is said of the target they are of
+        return None, tuple(_explain(found, keys, one) for keys, one in problems if keys not in unknown | taken)
 
 
-def _placed(data: dict[str, Any]) -> dict[str, Any]:
-    """Where each target says its context and its namespace, `target:` need not: it has those of the first."""
+def _first(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Where each target says its context and its namespace, `target:` need not: what it has of the first."""
     targets, target = data.get(TARGETS), data.get("target") or {}
     if not (isinstance(targets, list) and targets and isinstance(targets[0], Mapping) and isinstance(target, Mapping)):
-        return data
-    first = {key: targets[0][key] for key in PLACE if key in targets[0]}
-    return {**data, "target": {**first, **target}}
+        return {}
+    return {key: targets[0][key] for key in PLACE if key in targets[0] and key not in target}
+
+
+def _written(data: Any, keys: Keys) -> Keys:
+    """The key path as far as the data goes: pydantic adds which kind of many it tried, or an index of its own."""
+    for depth, key in enumerate(keys):
+        if isinstance(data, Mapping):
+            data = data.get(key)
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        else:
+            return keys[:depth]
+    return keys
 
 
 def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iterator[str]:
@@ -251,8 +266,7 @@ def _without_nulls(data: Any) -> Any:
     return {key: _without_nulls(value) for key, value in data.items() if value is not None}
 
 
-def _explain(found: Sources, problem: Any) -> str:
-    keys: Keys = tuple(problem["loc"])
+def _explain(found: Sources, keys: Keys, problem: Any) -> str:
     place, path, given = found.place(keys), dotted(keys), found.written(keys, problem["input"])
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":

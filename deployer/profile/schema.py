@@ -250,8 +250,6 @@ def glob(pattern: str) -> str:
 
 def clock(value: Any) -> Any:
     """A time of day, `09:00` to `24:00`. Raises ValueError where it is none."""
-    if isinstance(value, int) and 60 <= value <= 24 * 60:  # YAML 1.1 reads 16:00 as a number to the base of 60
-        raise ValueError(f'write the time in quotes: "{value // 60:02}:{value % 60:02}"')
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
         raise ValueError(f'`{value}` is no time of day; write it as "09:00", at most "24:00"')
     return value

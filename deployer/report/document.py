@@ -224,7 +224,7 @@ def error(verb: str, environment: str | None, problem: DeployError) -> dict[str,
         "message": problem.message,
         "hint": problem.hint,
         "detail": list(problem.detail),
-        "changed": False,
+        "changed": problem.changed,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, assert_never
 
 from deployer.errors import ExitCode
@@ -39,6 +40,10 @@ class Sparse:
 
     def __exit__(self, *exception: object) -> None:
         """Nothing is open."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        """A person is asked meanwhile: lines are in nobody's way."""
+        return nullcontext()
 
     def tell(self, told: Told) -> None:
         """One event, as lines or as silence."""

@@ -2,6 +2,8 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import assert_never
 
@@ -108,6 +110,15 @@ class FleetTerminal:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._live.stop()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A person is asked meanwhile: nothing is drawn, since rich would eat the question and hide the cursor."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def tell(self, told: Told) -> None:
         """One event, on the screen."""

@@ -15,6 +15,7 @@ def annotation(result: Result, ended: float) -> dict[str, Any] | None:
         "release": plan.release,
         "namespace": plan.target.namespace,
         "environment": plan.environment,
+        "target": plan.target.name,
         "verb": plan.verb,
         "outcome": outcome,
         "version": image.tag if image else "",

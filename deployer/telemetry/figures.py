@@ -39,9 +39,10 @@ def figures(result: Result, now: float) -> tuple[Figure, ...]:
 
 
 def place(result: Result) -> dict[str, str]:
-    """What tells one release's runs from another's."""
+    """What tells one release's runs from another's: of many targets, also which."""
     plan = result.plan
-    return {"environment": plan.environment, "namespace": plan.target.namespace, "release": plan.release}
+    found = {"environment": plan.environment, "namespace": plan.target.namespace, "release": plan.release}
+    return found | ({"target": plan.target.name} if plan.target.name else {})
 
 
 def group(result: Result) -> str:

@@ -59,7 +59,8 @@ def metrics(result: Result, found: tuple[Figure, ...], now: float) -> dict[str, 
 def _run(result: Result, context: Context, began: float, ended: float) -> dict[str, Any]:
     about: dict[str, Any] = {
         "deployment.environment.name": result.plan.environment,
-        "k8s.namespace.name": result.plan.target.namespace,
+        "k8s.namespace.name": result.plan.target.namespace or None,
+        "deploy.target": result.plan.target.name or None,
         "helm.release.name": result.plan.release,
         "deploy.outcome": result.exit_code.name.lower(),
         "deploy.changed": result.changed,

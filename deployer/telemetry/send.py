@@ -28,11 +28,19 @@ def variables(profile: Profile) -> tuple[str, ...]:
 
 
 def tell(result: Result, profile: Profile, project: Path, context: Context, known: Mapping[str, str]) -> list[str]:
-    """Tell all whom the profile names, side by side; what could not be told, and why. `result` holds no secret.
+    """Tell all whom the profile names, side by side; what could not be told, and why. `result` holds no secret."""
+    return _told(dict(_deeds(result, profile, project, context, known, time.time())), profile.telemetry.timeout)
 
-    Nobody waits for a late answer, not even the end of the program: hence no thread pool.
-    """
-    deeds = dict(_deeds(result, profile, project, context, known, time.time()))
+
+def tell_above(result: Result, profile: Profile, context: Context, known: Mapping[str, str]) -> list[str]:
+    """Tell of a run on many targets what they hang below: each has told of itself. Answers as `tell` does."""
+    if not (profile.telemetry.otlp and context.sampled):
+        return []
+    return _told(dict([_traced(result, profile, context, known, time.time())]), profile.telemetry.timeout)
+
+
+def _told(deeds: Mapping[str, Callable[[], str]], timeout: float) -> list[str]:
+    """Nobody waits for a late answer, not even the end of the program: hence no thread pool."""
     inbox: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
 
     def run(name: str, deed: Callable[[], str]) -> None:
@@ -43,8 +51,8 @@ def tell(result: Result, profile: Profile, project: Path, context: Context, know
 
     for name, deed in deeds.items():
         threading.Thread(target=run, args=(name, deed), name="telemetry", daemon=True).start()
-    missing = dict.fromkeys(deeds, f"no answer within {profile.telemetry.timeout:.0f} s")
-    until = time.monotonic() + profile.telemetry.timeout
+    missing = dict.fromkeys(deeds, f"no answer within {timeout:.0f} s")
+    until = time.monotonic() + timeout
     for _ in deeds:
         try:
             name, problem = inbox.get(timeout=max(0.0, until - time.monotonic()))
@@ -61,14 +69,11 @@ def _deeds(
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """What is to be done under the name that a warning has for it; each answers why it was not done, or nothing."""
     telemetry, numbers = profile.telemetry, figures(result, now)
-    headers = {header: known.get(name, "") for header, name in telemetry.headers.items()}
     if telemetry.otlp:
-        base = telemetry.otlp.rstrip("/")
         if context.sampled:
-            traced = otlp.trace(result, context, now)
-            yield "the trace was not sent", lambda: _post(f"{base}/v1/traces", traced, headers, telemetry.timeout)
+            yield _traced(result, profile, context, known, now)
         counted = otlp.metrics(result, numbers, now)
-        yield "the metrics were not sent", lambda: _post(f"{base}/v1/metrics", counted, headers, telemetry.timeout)
+        yield "the metrics were not sent", lambda: _collected(profile, "metrics", counted, known)
     if telemetry.pushgateway:
         where = telemetry.pushgateway.rstrip("/") + group(result)
         yield (
@@ -84,6 +89,20 @@ def _deeds(
     if mark and telemetry.file:
         file = project / telemetry.file
         yield "the deploy was not written down", lambda: _append(file, mark)
+
+
+def _traced(
+    result: Result, profile: Profile, context: Context, known: Mapping[str, str], now: float
+) -> tuple[str, Callable[[], str]]:
+    traced = otlp.trace(result, context, now)
+    return "the trace was not sent", lambda: _collected(profile, "traces", traced, known)
+
+
+def _collected(profile: Profile, signal: str, body: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    telemetry = profile.telemetry
+    assert telemetry.otlp
+    headers = {header: known.get(name, "") for header, name in telemetry.headers.items()}
+    return _post(f"{telemetry.otlp.rstrip('/')}/v1/{signal}", body, headers, telemetry.timeout)
 
 
 def _post(url: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout: float) -> str:

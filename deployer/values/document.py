@@ -96,12 +96,14 @@ _JSON = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "f
 def scalar(text: str) -> Any:
     """What YAML makes of a value given as text: `3` is a number, `[a, b]` a list, `{}` a map.
 
-    Raises UsageError where it is no YAML.
+    Raises UsageError where it is no YAML, or something that JSON does not know.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: `0x_` looks like a number
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506  # _Loader is a SafeLoader
+        json.dumps(value)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise UsageError(f"`{text}` is not a YAML value: {_problem(error)}") from None
+    return value
 
 
 def objects(manifest: str) -> list[dict[str, Any]]:
@@ -156,6 +158,8 @@ def _walk(
             line = key_node.start_mark.line + 1
             if key_node.tag == "tag:yaml.org,2002:merge":
                 raise UsageError(f"{path}:{line}: merge keys (<<) are not read; write the keys out")
+            if key_node.value in ("y", "Y", "n", "N"):  # a letter: the files of people have it as a name
+                key_node.tag = "tag:yaml.org,2002:str"
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
                 raise UsageError(f"{path}:{line}: a key must be a string; put it in quotes")
             if key_node.value in seen:

@@ -69,11 +69,14 @@ def interpolate(data: Any, variables: Mapping[str, str], *, quoted: Callable[[Ke
 
 
 def _typed(text: str) -> Any:
+    """A number, a truth value or a null; in quotes a text without them. All else is the text that it is."""
     try:
         value = scalar(text)
     except UsageError:  # whatever a job's variable holds is at least a string
         return text
-    return text if isinstance(value, list | dict) else value
+    quoted = isinstance(value, str) and text.lstrip()[:1] in ("'", '"')
+    null = value is None and text.strip() in ("", "~", "null", "Null", "NULL")  # a comment is none
+    return value if quoted or null or isinstance(value, int | float) else text
 
 
 def _references(text: str) -> Iterator[re.Match[str]]:

@@ -152,7 +152,7 @@ def test_a_request_that_is_wrong(arguments: list[str], said: str, capsys: pytest
         (["rollback", "--env", "stag"], "error: unknown environment `stag`"),
         (["doctor", "--env", "stag"], "error: unknown environment `stag`"),
         (["up", "--env", "dev", "--set", "a"], "error: --set `a`: the form is key.path=value"),
-        (["up", "--env", "dev", "--set", "a=0x_"], "error: `0x_` is not a YAML value"),
+        (["up", "--env", "dev", "--set", "a=[1"], "error: `[1` is not a YAML value"),
         (["up", "--env", "dev", "--timeout", "soon"], "error: --timeout: `soon` is not a duration"),
         (["up", "--env", "dev", "--timeout", "0s"], "error: --timeout: `0s` is no time at all"),
         (

@@ -275,3 +275,32 @@ def test_pin_needs_to_know_where_the_cluster_is(
     file.write_text(file.read_text().replace("${DEV_CONTEXT:dev}", "${DEV_CONTEXT}"))
     assert "target.context needs ${DEV_CONTEXT}" in said(project, capsys, "pin", "--env", "dev", code=2)
     assert reached == []
+
+
+def test_a_chart_is_rendered_without_what_a_job_keeps_secret(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helm(project, f"{HELM}env >> {project}/environ\n")
+    monkeypatch.setenv("SOPS_AGE_KEY_CMD", SECRET)
+    said(project, capsys, "check", "--env", "dev")
+    assert SECRET not in (project / "environ").read_text()
+
+
+def test_a_fleet_is_not_pinned_to_its_first_cluster(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more(project, "dev", "targets:\n  - {name: one, context: a}\n  - {name: two, context: b}\n")
+    before = (project / "environments" / "dev.yaml").read_text()
+    assert "environment `dev` has 2 targets" in said(project, capsys, "pin", "--env", "dev", "--yes", code=2)
+    assert (project / "environments" / "dev.yaml").read_text() == before
+
+
+def test_what_each_target_says_is_judged(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The chart as each target makes it, never without what all of them say; a key that many have is told once."""
+    script = HELM + """grep -q '"SITE"' "$0.values" || { echo 'Error: required env.SITE' >&2; exit 1; }\n"""
+    helm(project, script)
+    values = "values: {env: {SITE: %s}, nodeSelektor: {zone: a}, image: {tag: v1}}"
+    targets = [f"  - {{name: t{n}, context: c{n}, {values % n}}}\n" for n in range(2)]
+    more(project, "dev", "targets:\n" + "".join(targets))
+    out = said(project, capsys, "check", "--env", "dev", code=2)
+    assert "required env.SITE" not in out
+    assert out.count("values.nodeSelektor.zone: nothing in the chart reads it") == 1
+    assert out.count("values.image.tag is not used") == 1

@@ -133,3 +133,24 @@ def test_what_is_no_bundle_is_refused(fault: Project, packed: Path) -> None:
     assert done.code == 2
     assert "--tag has nothing to say" in done.err
     assert fault.objects("deployments") == []
+
+
+def test_what_belongs_to_the_run_is_beside_the_bundle(fault: Project) -> None:
+    """The freeze file and the marks of telemetry; the profile that a guard asks about is packed."""
+    guards = {"healthyIn": "test", "freeze": "FREEZE", "overridable": ["healthyIn"]}
+    fault.profile("dev", guards=guards, telemetry={"file": "marks.jsonl"})
+    file = fault.folder.parent / "dev.tar"
+    done = fault.deploy("bundle", "--env", "dev", "--tag", "v1", "--out", str(file))
+    assert done.code == 0, done
+    for name in ("environments", "chart", "service"):
+        shutil.rmtree(fault.folder / name)
+    up = ("up", "--env", "dev", "--bundle", str(file), "--override", "healthyIn", "--reason", "the first one")
+    (fault.folder / "FREEZE").write_text("until monday")
+    done = fault.deploy(*up)
+    assert done.code == 3, done
+    assert "until monday" in done.err
+    assert "there is no other environment" not in done.err
+    (fault.folder / "FREEZE").unlink()
+    done = fault.deploy(*up)
+    assert done.code == 0, done
+    assert "version:v1" in (fault.folder / "marks.jsonl").read_text()

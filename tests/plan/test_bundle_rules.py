@@ -42,6 +42,13 @@ def test_what_is_no_manifest(change: dict[str, Any], words: str) -> None:
         plans.parse("f", json.dumps({**json.loads(plans.text(MADE)), **change}))
 
 
+@pytest.mark.parametrize("given", ["", "sha256:", HEX, f"sha256:{HEX}0", f"sha256:{HEX.upper()}", f"sha512:{HEX}"])
+def test_what_is_no_digest_of_a_bundle(given: str) -> None:
+    assert plans.expected(f"sha256:{HEX}") == HEX
+    with pytest.raises(UsageError, match="--bundle-digest"):
+        plans.expected(given)
+
+
 def test_text_is_no_manifest() -> None:
     with pytest.raises(UsageError, match="is no bundle"):
         plans.parse("f", "hello")

@@ -97,7 +97,7 @@ def test_choosing(tmp_path: Path) -> None:
 
 def test_an_environment_of_one_has_nothing_to_choose_from(tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
-    text = yaml.safe_dump({**BASE, "target": {"context": "c", "namespace": "n"}})
+    text = yaml.safe_dump({**BASE, "target": {"context": "c", "namespace": "ns"}})
     (tmp_path / "environments" / "dev.yaml").write_text(text)
     found = load(tmp_path, "dev", {})
     assert plans.chosen(found, "dev", [], []) == ()

@@ -73,12 +73,12 @@ def test_or_in_the_profile(tmp_path: Path) -> None:
 
 def test_a_target_says_where_it_is_or_the_profile_does(tmp_path: Path) -> None:
     edge = "fleet: {concurrency: 2}\n"
-    targets = "targets:\n  - {name: one, context: a, namespace: n}\n  - {name: two, context: b, namespace: n}\n"
+    targets = "targets:\n  - {name: one, context: a, namespace: ns}\n  - {name: two, context: b, namespace: ns}\n"
     assert loaded(tmp_path, edge=edge, targets=targets).target.context == "a"
     assert told(tmp_path, edge=edge, targets=targets.replace("context: b, ", "")) == [
         "environments/edge.targets.yaml:3: target `two` has no context, and there is no target.context for all "
         "(and 1 more)",
-        "environments/edge.targets.yaml:3: target `two` is where `one` is: namespace n of context a",
+        "environments/edge.targets.yaml:3: target `two` is where `one` is: namespace ns of context a",
     ]
 
 

@@ -473,7 +473,7 @@ def test_a_limit_that_cannot_be(tmp_path: Path, value: str) -> None:
 @pytest.mark.parametrize(
     ("guards", "said"),
     [
-        ("branch: ^main$", "guards.branch.0: `^main$` is a regular expression; patterns are globs, such as release/*"),
+        ("branch: ^main$", "guards.branch: `^main$` is a regular expression; patterns are globs, such as release/*"),
         ("branch: '(main|next)'", "is a regular expression"),
         ("branch: release/.*", "is a regular expression"),
         ("tag: ['v[0-9']", "guards.tag.0: `v[0-9` has a [ that no ] closes"),
@@ -483,7 +483,7 @@ def test_a_limit_that_cannot_be(tmp_path: Path, value: str) -> None:
         ("healthyIn: [dev]", "there is no other environment `dev`"),
         ("window: {timezone: Europe/Berln}", "there is no time zone `Europe/Berln`; did you mean `Europe/Berlin`?"),
         ("window: {timezone: Mars}", "guards.window.timezone: there is no time zone `Mars`"),
-        ("window: {open: [{from: 16:00}]}", 'guards.window.open.0.from: write the time in quotes: "16:00"'),
+        ("window: {open: [{from: 9:00}]}", "`9:00` is no time of day"),
         ("window: {open: [{from: 9}]}", "`9` is no time of day"),
         ("window: {open: [{to: '25:00'}]}", "`25:00` is no time of day"),
         (
@@ -549,3 +549,24 @@ def test_a_delivery_by_argo_cd(tmp_path: Path) -> None:
 )
 def test_what_does_not_go_with_the_delivery(tmp_path: Path, more: str, said: str) -> None:
     assert said in refused(tmp_path, dev=DEV + more).message
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("guards: {branch: '${V}'}", "guards.branch: `${V}` has a [ that no ] closes"),
+        ("image: {sbom: '${V}', platforms: '${V}'}", "image.platforms"),
+        ("targets: [{name: a, context: c, namespace: '${V}'}]", "targets.0.namespace is `${V}`, which is not a DNS"),
+    ],
+)
+def test_what_a_variable_holds_is_not_told(tmp_path: Path, more: str, said: str) -> None:
+    dev = "x-note: 1\n" if "targets" in more else DEV
+    error = refused(tmp_path, dev=f"{dev}{more}\n", V="[s3cret")
+    assert said in error.message
+    assert error.detail == ()
+    assert "s3cret" not in error.message
+
+
+def test_a_kind_of_many_is_no_part_of_the_key(tmp_path: Path) -> None:
+    error = refused(tmp_path, dev=f"{DEV}image: {{sbom: '${{V}}'}}\n", V="")
+    assert error.message.startswith("environments/dev.yaml:4: image.sbom is `${V}`: should be a valid boolean")

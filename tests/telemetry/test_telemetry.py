@@ -18,7 +18,7 @@ from deployer.model import Image, Record, Target
 from deployer.plan.steps import Plan
 from deployer.profile import Profile
 from deployer.result import Result, Stage
-from deployer.telemetry import otlp, tell, variables
+from deployer.telemetry import otlp, tell, tell_above, variables
 from deployer.telemetry.annotation import annotation
 from deployer.telemetry.context import Context
 from deployer.telemetry.figures import exposition, figures, group
@@ -94,6 +94,16 @@ def test_figures_in_both_forms() -> None:
 def test_each_figure_is_on_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
     assert {one.name for one in figures(DONE, NOW)} == set(re.findall(r"deploy_(?:run|stage)_\w+", page))
+
+
+def test_one_of_many_targets_is_told_from_the_others() -> None:
+    one = replace(DONE, plan=replace(PLAN, target=replace(PLAN.target, name="edge-01")))
+    assert group(one).endswith("/release/web/target/edge-01")
+    metrics = otlp.metrics(one, figures(one, NOW), NOW)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
+    assert all(plain(each["gauge"]["dataPoints"][0]["attributes"])["target"] == "edge-01" for each in metrics)
+    span = otlp.trace(one, CONTEXT, NOW)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert plain(span["attributes"])["deploy.target"] == "edge-01"
+    assert "target:edge-01" in (annotation(one, NOW) or {})["tags"]
 
 
 def test_a_mark_for_what_was_changed() -> None:
@@ -178,6 +188,16 @@ def test_all_are_told(listener: tuple[str, Asked], tmp_path: Path) -> None:
     asked.clear()
     tell(DONE, told, tmp_path, replace(CONTEXT, sampled=False), known)
     assert "/v1/traces" not in [path for _, path, _, _ in asked], "the caller does not sample"
+
+
+def test_many_targets_hang_below_one_span(listener: tuple[str, Asked]) -> None:
+    url, asked = listener
+    told = profile(otlp=url, pushgateway=f"{url}/gateway/")
+    assert tell_above(DONE, told, replace(CONTEXT, sampled=False), {}) == []
+    assert asked == []
+    assert tell_above(DONE, told, CONTEXT, {}) == []
+    assert [(method, path) for method, path, _, _ in asked] == [("POST", "/v1/traces")]
+    assert CONTEXT.below().parent == CONTEXT.span, "which is sent"
 
 
 def test_what_cannot_be_told_is_a_warning_and_soon_over(listener: tuple[str, Asked], tmp_path: Path) -> None:

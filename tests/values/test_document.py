@@ -49,6 +49,10 @@ def test_a_scalar_is_what_helm_reads(text: str, value: object) -> None:
     assert objects(f"a: {text}\n") == [{"a": value}]
 
 
+def test_a_letter_is_a_key() -> None:
+    assert parse(Path("x.yaml"), "a: {y: 1, N: n}\n").data == {"a": {"y": 1, "N": False}}
+
+
 def test_a_key_of_an_object_is_a_string() -> None:
     assert objects("data: {y: 1, 22: 2}\n") == [{"data": {"true": 1, "22": 2}}]
 
@@ -82,3 +86,9 @@ def test_what_is_wrong_is_named_with_its_line(text: str, said: str) -> None:
 )
 def test_scalars(text: str, value: object) -> None:
     assert scalar(text) == value
+
+
+@pytest.mark.parametrize("text", ["[", "!!binary aGk=", "!!set {a}", "&a [*a]"])
+def test_what_is_no_value(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a YAML value"):
+        scalar(text)
