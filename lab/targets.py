@@ -69,6 +69,7 @@ def _targets(pod: Pod) -> Iterator[dict[str, Any]]:
     labels = {
         "__meta_kubernetes_namespace": about["namespace"],
         "__meta_kubernetes_pod_name": about["name"],
+        "__meta_kubernetes_pod_ip": address,
         "__meta_kubernetes_pod_phase": pod["status"].get("phase", ""),
         **_named("label", about.get("labels") or {}),
         **_named("annotation", about.get("annotations") or {}),

@@ -41,6 +41,7 @@ ILL: dict[str, tuple[dict[str, str], set[str]]] = {
         {"WebRestarts"},
     ),
     "one of two pods away": ({of("up", OTHER): "1x40 0x30"}, {"WebUnreached"}),
+    "one of two that comes and goes": ({of("up", OTHER): "1 0 0 0 1 0 0 0 " * 8}, {"WebUnreached"}),
     "all away": ({of("up", POD): "0x70", of("up", OTHER): "0x70"}, {"WebUnreached", "WebGone"}),
     "a canary that fails": ({of("http_requests_total", CANARY, ',route="/",code="500"'): "0+10x70"}, {"WebManyErrors"}),
     "another's failures": ({of("http_requests_total", "web-redis-7d4b9c6f5-x2x4x-0", ',code="500"'): "0+99x70"}, set()),
