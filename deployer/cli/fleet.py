@@ -73,8 +73,6 @@ def show(rolled: Rolled, run: Session, output: Output, reports: Reports = NONE) 
     """The answer on stdout, annotations for CI on stderr, facts for its next job; the exit code."""
     mask = run.mask
     rolled = mask.through(rolled)
-    for missing in run.told_above(_whole(rolled, run)):
-        print(mask(f"warning: {missing}"), file=sys.stderr)  # noqa: T201
     jobs.many(rolled, mask, reports)
     for line in annotations.many(rolled, os.environ):
         print(mask(line), file=sys.stderr)  # noqa: T201
@@ -83,6 +81,8 @@ def show(rolled: Rolled, run: Session, output: Output, reports: Reports = NONE) 
     else:
         for line in report.lines(rolled):
             echo(line, mask)
+    for missing in run.told_above(_whole(rolled, run)):  # last: after a second signal, seconds count
+        print(mask(f"warning: {missing}"), file=sys.stderr)  # noqa: T201
     return int(rolled.code)
 
 

@@ -1,6 +1,7 @@
 """`deploy init`."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from deployer.mask import Mask
 from deployer.plan import init as plans
 from deployer.plan.init import PIPELINES, Platform, Service
 from deployer.process import Programs
+from deployer.profile.schema import HOST
 from deployer.report import document, words
 
 
@@ -126,6 +128,11 @@ def _seen(
     where = registry if registry is not None else os.environ.get("REGISTRY_URL") or plans.registry(origin)
     if not where and registry is None:
         where = _ask("registry: host[:port][/prefix]; empty: the job's REGISTRY_URL", "")
+    if where and not re.search(HOST, where):
+        raise UsageError(
+            f"`{where}` is no registry: host[:port][/prefix] without a scheme is expected",
+            hint="--registry registry.example.com/team",
+        )
     listens = port or (plans.exposed(dockerfile) if dockerfile else None)
     return Service(
         name=given,

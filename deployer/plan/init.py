@@ -1,5 +1,6 @@
 """`deploy init`: what a repository with a Go service needs to be deployed, made from the working example. Pure."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -172,9 +173,14 @@ def _values(service: Service) -> Iterable[str]:
         if not path:
             yield f"{probe}: {{ httpGet: null, tcpSocket: {{ port: http }} }} # no path is known that tells more"
         elif path != usual:
-            yield f"{probe}: {{ httpGet: {{ path: {path} }} }}"
+            yield f"{probe}: {{ httpGet: {{ path: {_plain(path)} }} }}"
     yield "lifecycle: { preStop: { sleep: { seconds: 5 } } } # serves until nobody sends more; from Kubernetes 1.30 on"
     yield "test: { enabled: false } # helm test runs the image with -check URL: for a service that can do that"
+
+
+def _plain(path: str) -> str:
+    """A path as a value of YAML."""
+    return path if re.fullmatch(r"[\w./~-]+", path, re.ASCII) else json.dumps(path)
 
 
 def _dockerfile(service: Service, text: str) -> str:

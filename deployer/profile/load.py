@@ -23,6 +23,9 @@ RESERVED = "kube-"
 PLACE = ("context", "namespace")
 """What a target needs, of its own or from `target:`."""
 
+LAST = ("rest", "all")
+"""What reports call the targets that no wave names."""
+
 PRODUCTION = "prod"
 """The environment that is always protected."""
 
@@ -215,6 +218,8 @@ def _unlike(found: Sources, profile: Profile) -> Iterator[str]:
     waves: dict[str, int] = {}
     for index, wave in enumerate(profile.fleet.waves):
         at = ("fleet", "waves", index)
+        if wave.name in LAST:
+            yield f"{found.place((*at, 'name'))}: no wave can be called `{wave.name}`: that is whoever no wave names"
         if waves.setdefault(wave.name, index) != index:
             yield f"{found.place((*at, 'name'))}: there are two waves `{wave.name}`"
         if isinstance(wave.select, dict) and profile.targets:

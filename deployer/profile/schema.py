@@ -84,7 +84,8 @@ DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=53)]
 Fingerprint = Annotated[str, BeforeValidator(fingerprint), StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")]
+HOST = r"^[A-Za-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$"
+Host = Annotated[str, StringConstraints(pattern=HOST)]
 Repository = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$")]
 Platform = Annotated[str, AfterValidator(lambda text: platform(text))]
 CacheName = Annotated[
@@ -112,7 +113,7 @@ class Identity(_Section):
 class Target(_Section):
     """Where the release lives."""
 
-    kubeconfig: str = Field("~/.kube/config", description="kubeconfig file; relative to the folder of the profiles")
+    kubeconfig: str = Field("~/.kube/config", description="kubeconfig file; relative to the project folder")
     context: str = Field(description="context in the kubeconfig; the current context is never used")
     namespace: DnsLabel = Field(description="namespace of the release; it must exist; never kube-…")
     allow_default_namespace: bool = Field(False, description="let the release live in the namespace `default`")

@@ -176,6 +176,7 @@ def _target(name: str, wave: str, one: Ended | None) -> dict[str, Any]:
         "stages": told.get("stages", []),
         "workloads": told.get("workloads", []),
         "diagnosis": told.get("diagnosis"),
+        "overrides": told.get("overrides", {}),
         "warnings": told.get("warnings", []),
         "detail": list(error.detail) if error else told.get("detail", []),
     }

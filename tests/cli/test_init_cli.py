@@ -205,6 +205,7 @@ def test_a_service_in_a_folder(repository: Path, capsys: pytest.CaptureFixture[s
         (["--ci", "github", "--service", "nowhere"], "--service nowhere: there is no go.mod in such a folder"),
         (["--ci", "github", "--service", "../orders"], "--service ../orders: there is no go.mod in such a folder"),
         (["--ci", "github", "--health", "up"], "--health up: a path begins with /"),
+        (["--ci", "github", "--registry", "https://x/y"], "`https://x/y` is no registry"),
     ],
 )
 def test_what_cannot_be_seen_is_asked_for(

@@ -134,8 +134,13 @@ def test_a_bundle_reaches_all_of_them(six: Edge) -> None:
     for name in ("environments", "chart", "service"):
         shutil.rmtree(six.project.folder / name)
     environ["SITE_REGISTRY"] = f"{os.environ['REGISTRY_URL']}/site-{six.project.namespace}"
+    environ["DEPLOY_HELM"] = "/nope/helm"
+    refused = six.deploy("up", "--bundle", str(file))
+    assert refused.code == 3, refused
+    del environ["DEPLOY_HELM"]
     done = six.deploy("up", "--bundle", str(file), "--output", "json")
     assert done.code == 0, done
+    assert "is sent" in done.err, "nothing was, before helm was looked for"
     assert done.json["image"]["reference"].startswith(environ["SITE_REGISTRY"])
     assert done.json["counts"] == {"done": 5, "unchanged": 0, "failed": 0, "offline": 1, "left": 0}
     assert six.running("edge-05") == "bundled"

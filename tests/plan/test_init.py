@@ -93,6 +93,11 @@ def test_the_base() -> None:
     assert made["values"]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}, "a usual service ends at SIGTERM"
 
 
+@pytest.mark.parametrize("path", ["/a}b", "/a, b", "/a #b", "/a: b", "/é", '/"'])
+def test_any_path_is_probed(path: str) -> None:
+    assert base(alive=path)["values"]["livenessProbe"] == {"httpGet": {"path": path}}
+
+
 def test_a_port_is_probed_where_no_path_is_known() -> None:
     made = base(alive="", ready="")
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

@@ -120,6 +120,10 @@ MISTAKES = [
     ),
     ({"edge": EDGE.replace("name: north", "name: first")}, "environments/edge.yaml:10: there are two waves `first`"),
     (
+        {"edge": EDGE.replace("name: north", "name: rest")},
+        "environments/edge.yaml:10: no wave can be called `rest`: that is whoever no wave names",
+    ),
+    (
         {"edge": EDGE.replace("gate: healthy", "gate: health")},
         "environments/edge.yaml:9: fleet.waves.0.gate is `health`; it must be one of budget, healthy, ask; "
         "did you mean `healthy`?",

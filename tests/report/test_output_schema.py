@@ -61,6 +61,8 @@ PROMOTED = replace(
 BUILD = result(plan=replace(PLAN, verb="build", previous=None), revision=None, judgements=())
 SERVICE = Service("web", ".", ".", ".", 8080, "/healthz", "/readyz", "", "github", None)
 ERROR = PreflightError("it broke", hint="mend it", detail=("a",))
+SENT = PreflightError("another run has it")
+SENT.changed = True
 
 ORIGIN = Origin("base", "environments/base.yaml:3", 5, variables=(Variable("A", True),))
 LEAF = Leaf(("target", "context"), ORIGIN, (replace(ORIGIN, secret=True),))
@@ -107,6 +109,7 @@ DOCUMENTS = {
     "bundle": document.bundle("edge", "edge.tar", "5ba", IMAGE),
     "error": document.error("up", "dev", ERROR),
     "error of an unknown verb": document.error("", None, DeployError("what?")),
+    "error after an image was sent": document.error("up", "dev", SENT),
     "error of unlock": document.error("unlock", "dev", ERROR),
     "doctor": document.doctor("dev", {"helm": "ok", "docker": "no engine"}, ExitCode.PREFLIGHT),
     "verify": document.verify(Outcome(Verdict.HEALTHY, "fine", (HEALTHY,)), ExitCode.OK),
