@@ -289,6 +289,23 @@ def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, 
     taken_back(canary)
 
 
+def test_a_run_that_is_ended_while_it_takes_a_canary_back_says_so(canary: Project, tmp_path: Path) -> None:
+    released(canary)
+    log = tmp_path / "log"
+    process = job(canary, *NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", log=log)
+    try:
+        until(lambda: "rollback …" in log.read_text() or process.poll() is not None, "the rollback", 240)
+        process.terminate()
+        code = process.wait(timeout=60)
+    finally:
+        end(kill(process, children=True))
+    assert code == 143, log.read_text()
+    assert "revision 1 was being put back: `deploy rollback --env dev` does so" in log.read_text()
+    done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
+    assert done.code == 0, done
+    taken_back(canary)
+
+
 def killed_when(project: Project, log: Path, said: str) -> None:
     """Kill a run and its children as soon as it says so."""
     process = job(project, *NEXT, log=log)
