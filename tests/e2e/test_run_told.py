@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from typing import Any
 
 import pytest
@@ -92,3 +93,23 @@ def test_docker_and_helm_are_in_the_same_trace(small: Project) -> None:
     seen = set((small.folder / "seen").read_text().split())
     assert len(seen) == 1
     assert seen.pop().startswith(f"00-{TRACE}-")
+
+
+def test_many_targets_hang_below_one_span(fault: Project) -> None:
+    observed = {"otlp": os.environ["LAB_OTLP"], "pushgateway": os.environ["LAB_PUSHGATEWAY"], "timeout": "30s"}
+    fault.profile("dev", telemetry=observed, targets=[{"name": "shop-1"}])
+    trace = secrets.token_hex(16)
+    done = fault.deploy(*UP, environ={"TRACEPARENT": f"00-{trace}-{CALLER}-01"})
+    assert done.code == 0, done
+    assert "not sent" not in done.err
+
+    def heard() -> list[dict[str, Any]]:
+        found = spans(lambda about: about.get("service.name") == "deploy")
+        return [one.data for one in found if one.data["traceId"] == trace and one.data["name"] == "deploy up"]
+
+    until(lambda: len(heard()) == 2, "the span of the run, and that of its target", 60)
+    (above,) = [one for one in heard() if one["parentSpanId"] == CALLER]
+    (below,) = [one for one in heard() if one["parentSpanId"] == above["spanId"]]
+    assert attributes(below)["deploy.target"] == "shop-1"
+    ours = f'namespace="{fault.namespace}",release="web",target="shop-1"'
+    until(lambda: values(f"deploy_run_exit_code{{{ours}}}") == [0.0], "figures in Prometheus", 60)
