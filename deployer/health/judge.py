@@ -226,11 +226,15 @@ def _soak_left(rollout: Rollout, snapshot: Snapshot, memory: Memory, now: float,
 
 
 def _patience(workload: Workload, item: Object, rollout: Rollout, limits: Limits) -> float:
-    """[36] How long nothing may move. A Job's pod that runs, works: how long that takes is its own to limit."""
+    """[36] How long nothing may move. A Job's pod that runs, works: how long that takes is its own to limit.
+
+    The workload's own deadline, longer or shorter than our default; a profile's `stuck` can only shorten it.
+    """
     if workload.kind in ("Job", "Pod") and any(status(pod).get("phase") == "Running" for pod in rollout.pods):
         return NEVER
     spec = item["spec"]
-    least = min(limits.stuck, float(spec.get("progressDeadlineSeconds") or limits.stuck))
+    own = float(spec.get("progressDeadlineSeconds") or limits.stuck)
+    least = own if limits.stuck == Limits.stuck else min(limits.stuck, own)
     return least + float(spec.get("minReadySeconds") or 0)
 
 

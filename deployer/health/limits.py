@@ -28,7 +28,7 @@ class Limits:
     quota: float = 30  # [10] pods are refused for quota while nothing else moves
     admission_transient: float = 30  # [12] pods are refused for what may come: a priority class, a webhook's backend
     replicaset: float = 10  # [2] the ReplicaSet cannot be made
-    stuck: float = 600  # [36] nothing at all moves; the workload's own progressDeadlineSeconds where that is less
+    stuck: float = 600  # [36] nothing at all moves; the workload's own progressDeadlineSeconds stands before the 600
     soak: float = 10  # [7] a container without a readiness probe must run for so long to count as healthy
     soak_cap: float = 15  # [7] longest soak for a liveness probe that has not proven itself
     evictions: int = 3  # [28] evicted pods before a warning

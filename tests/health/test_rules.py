@@ -194,6 +194,7 @@ def served(*items: Any, selector: Any = None, pods: int = 1, **more: Any) -> Obj
 
 
 SERVICE = (("Service", "web"),)
+DB = ("StatefulSet", "db")
 
 
 def stateful(*pods: Any, **more: Any) -> Objects:
@@ -817,6 +818,24 @@ CASES = [
         rollout(CREATING, progressDeadlineSeconds=50),
         [(3, P, None), (52.9, P, ANY), (53, F, ANY)],
     ),
+    Case(
+        "36 its own deadline, longer than ours",
+        rollout(CREATING, progressDeadlineSeconds=3600),
+        [(3, P, None), (3602.9, P, ANY), (3603, F, ANY)],
+    ),
+    Case(
+        "36 a profile's limit below its own deadline",
+        rollout(CREATING, progressDeadlineSeconds=3600),
+        [(3, P, None), (1202.9, P, ANY), (1203, F, ANY)],
+        limits=Limits(stuck=1200),
+    ),
+    Case(
+        "36 a profile's limit above its own deadline",
+        rollout(CREATING, progressDeadlineSeconds=50),
+        [(3, P, None), (52.9, P, ANY), (53, F, ANY)],
+        limits=Limits(stuck=1200),
+    ),
+    Case("36 no deadline of its own", stateful((CREATING, "db-2"), ready=0), [(3, P, None), (603, F, ANY)], *DB),
     Case(
         "36 something moves",
         lambda t: rollout(CREATING if t < 500 else container(waiting("PodInitializing"), pulled=True)),
