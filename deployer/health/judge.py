@@ -13,6 +13,8 @@ from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict,
 
 SUSPECT = 3.0
 """Seconds a symptom lasts before it is worth a word: every start shows some that pass."""
+NEEDED = frozenset({"Pod", "ReplicaSet", "ControllerRevision"})
+"""What tells the new pods: where one of them may not be read, the workload's own counters have to do."""
 
 
 @dataclass(frozen=True)
@@ -215,13 +217,13 @@ def _past(pod: Object, symptom: Symptom) -> bool:
 def _soak_left(rollout: Rollout, snapshot: Snapshot, memory: Memory, now: float, limits: Limits) -> float:
     """[7] Seconds until the youngest new pod has been ready for long enough; a restart makes it young again.
 
-    Where pods may not be read, the counters have to stand still for as long.
+    Where nobody may say which pods are new, the counters have to stand still for as long.
     """
     needed = pods.soak(rollout.template, limits) if rollout.template else 0.0
     if not needed:
         return 0.0
     if not rollout.pods:
-        return memory.moved_at + needed - now if "Pod" in snapshot.unreadable and rollout.counts.desired else 0.0
+        return memory.moved_at + needed - now if snapshot.unreadable & NEEDED and rollout.counts.desired else 0.0
     return max(ready_since(pod) or now for pod in rollout.pods) + needed - now
 
 
@@ -254,7 +256,7 @@ def _judgement(
     snapshot: Snapshot,
     limits: Limits,
 ) -> Judgement:
-    lost = sorted(snapshot.unreadable & {"Pod", "ReplicaSet", "ControllerRevision"})
+    lost = sorted(snapshot.unreadable & NEEDED)
     blind = tuple(f"no permission to read {kind}: judged by the {workload.kind}'s own counters" for kind in lost)
     evicted = (f"{rollout.evicted} pods were evicted and replaced",) if rollout.evicted > limits.evictions else ()
     warnings = (*rollout.warnings, *evicted, *blind)

@@ -125,6 +125,19 @@ def two_containers(first: Any, second: Any) -> Objects:
     return rollout([first, second])
 
 
+def probeless(down: bool) -> Objects:
+    """A Deployment without probes and its pod, that runs or has ended."""
+    template = {"spec": {"containers": [container(**PLAIN)["spec"]]}}
+    frame = deployment(template=template, available=0 if down else 1)
+    return [frame, pod(replicaset(frame), "web-0", container(ended() if down else running(), **PLAIN))]
+
+
+def unrevised() -> Objects:
+    """A DaemonSet without probes and its pod, but none of its revisions."""
+    item, *_ = daemonset(template={"spec": {"containers": [container(**PLAIN)["spec"]]}})
+    return [item, pod(item, "agent-0", container(**PLAIN), labels={"controller-revision-hash": "r2"})]
+
+
 CASES = [
     # ---- no failure
     Case(
@@ -205,6 +218,20 @@ CASES = [
         snapshot(deployment(template={"spec": {"containers": [container(**PLAIN)["spec"]]}}), unreadable=BLIND),
         [(3, P, None), (12.9, P, None), (13, H, None)],
         warning="no permission",
+    ),
+    Case(
+        "no probes, and no right to see ReplicaSets: nobody knows which pods are new",
+        lambda t: snapshot(*probeless(8 < t < 20), unreadable=["ReplicaSet"]),
+        [(3, P, None), (8, P, None), (9, P, None), (20, P, None), (29.9, P, None), (30, H, None)],
+        warning="no permission to read ReplicaSet",
+    ),
+    Case(
+        "no probes, and no right to see ControllerRevisions",
+        snapshot(*unrevised(), unreadable=["ControllerRevision"]),
+        [(3, P, None), (12.9, P, None), (13, H, None)],
+        "DaemonSet",
+        "agent",
+        warning="no permission to read ControllerRevision",
     ),
     Case(
         "a bare pod without probes",
