@@ -259,7 +259,9 @@ def _judgement(
     lost = sorted(snapshot.unreadable & NEEDED)
     blind = tuple(f"no permission to read {kind}: judged by the {workload.kind}'s own counters" for kind in lost)
     evicted = (f"{rollout.evicted} pods were evicted and replaced",) if rollout.evicted > limits.evictions else ()
-    warnings = (*rollout.warnings, *evicted, *blind)
+    unplaced = "Event" in snapshot.unreadable and any(one.cause.rule in pods.UNPLACED for one in found)
+    unseen = ("no permission to read Event: a node may be on its way, and nobody can see it",) if unplaced else ()
+    warnings = (*rollout.warnings, *evicted, *blind, *unseen)
     return Judgement(workload, verdict, rollout.summary, rollout.counts, grouped(found), warnings)
 
 

@@ -22,6 +22,8 @@ _PASSING = re.compile(
 """Taints that Kubernetes itself puts on a node and takes away again."""
 _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
+UNPLACED = ("no_room", "no_node_matches")
+"""The rules that a new node ends."""
 
 
 def symptoms(
@@ -32,7 +34,7 @@ def symptoms(
     for found in (
         claims.claim_lost(pod, volumes),
         claims.claim_unbound(pod, volumes, snapshot.of("Event"), limits),
-        unschedulable(pod, events, limits, leaving=leaving),
+        unschedulable(pod, events, limits, leaving=leaving, readable="Event" not in snapshot.unreadable),
         not_created(pod, events, limits, now),
         never_ready(pod, events, limits, now),
         gate_missing(pod),
@@ -42,8 +44,13 @@ def symptoms(
     return None
 
 
-def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leaving: bool) -> Symptom | None:
-    """[29-31] Condition PodScheduled=False, reason Unschedulable: no place, or no room (kstatus: 15 s; k8s#16737)."""
+def unschedulable(
+    pod: Object, events: Sequence[Object], limits: Limits, *, leaving: bool, readable: bool
+) -> Symptom | None:
+    """[29-31] Condition PodScheduled=False, reason Unschedulable: no place, or no room (kstatus: 15 s; k8s#16737).
+
+    An autoscaler speaks by events alone: where these are not `readable`, a node may always be on its way.
+    """
     found = condition(pod, "PodScheduled")
     if found.get("status") != "False":
         return None
@@ -51,7 +58,7 @@ def unschedulable(pod: Object, events: Sequence[Object], limits: Limits, *, leav
     reason = str(found.get("reason") or "Unschedulable")
     if reason == "SchedulingGated":
         return of_pod(pod, "scheduling_gated", reason, "waits for its scheduling gates", NEVER, hint="remove the gates")
-    scaling = any(event.get("reason") in SCALING for event in events)
+    scaling = not readable or any(event.get("reason") in SCALING for event in events)
     if _ROOM.search(text):
         coming = leaving or scaling
         return of_pod(

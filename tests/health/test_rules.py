@@ -640,6 +640,15 @@ CASES = [
         ),
         never("no_room"),
     ),
+    *(
+        Case(
+            f"30 no right to events: a node may be on its way, {rule}",
+            snapshot(*unscheduled(text), unreadable=["Event"]),
+            never(rule),
+            warning="no permission to read Event: a node may be on its way",
+        )
+        for rule, text in (("no_room", "Insufficient cpu"), ("no_node_matches", "2 node(s) didn't match node selector"))
+    ),
     Case("31 gated", unscheduled("gates", "SchedulingGated"), never("scheduling_gated")),
     Case(
         "32 no such secret",
