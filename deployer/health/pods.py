@@ -14,12 +14,16 @@ _NOWHERE = re.compile(
     r"didn't match|node\(s\) had untolerated taint|persistentvolumeclaim .* not found|not found", re.I
 )
 _ROOM = re.compile(r"Insufficient|Too many pods", re.I)
+_HELD = re.compile(
+    r"anti-affinity|topology spread|free ports|ReadWriteOncePod|no available disk|max volume count", re.I
+)
+"""What other pods hold, besides room: it is free again once they are gone."""
 _PASSING = re.compile(
-    r"untolerated taint \{node\.(kubernetes\.io/(not-ready|unreachable|unschedulable|[a-z]+-(pressure|unavailable))"
-    r"|cloudprovider)",
+    r"untolerated taint(\(s\)| \{node\.cloudprovider"
+    r"| \{node\.kubernetes\.io/(not-ready|unreachable|unschedulable|[a-z]+-(pressure|unavailable)))",
     re.I,
 )
-"""Taints that Kubernetes itself puts on a node and takes away again."""
+"""Taints that Kubernetes itself puts on a node and takes away again, and those that newer schedulers do not name."""
 _CACHE = re.compile(r"failed to sync .* cache", re.I)
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 UNPLACED = ("no_room", "no_node_matches")
@@ -35,7 +39,7 @@ def symptoms(
         claims.claim_lost(pod, volumes),
         claims.claim_unbound(pod, volumes, snapshot.of("Event"), limits),
         unschedulable(pod, events, limits, leaving=leaving, readable="Event" not in snapshot.unreadable),
-        not_created(pod, events, limits, now),
+        not_created(pod, events, limits, now, leaving=leaving),
         never_ready(pod, events, limits, now),
         gate_missing(pod),
     ):
@@ -58,9 +62,12 @@ def unschedulable(
     reason = str(found.get("reason") or "Unschedulable")
     if reason == "SchedulingGated":
         return of_pod(pod, "scheduling_gated", reason, "waits for its scheduling gates", NEVER, hint="remove the gates")
+    room = bool(_ROOM.search(text))
     scaling = not readable or any(event.get("reason") in SCALING for event in events)
-    if _ROOM.search(text):
-        coming = leaving or scaling
+    chosen = bool(status(pod).get("nominatedNodeName"))  # the pods that it drives out are still going
+    coming = scaling or chosen or (leaving and bool(room or _HELD.search(text)))
+    timer = "coming" if coming else ""  # what has just become free is the scheduler's to see first
+    if room:
         return of_pod(
             pod,
             "no_room",
@@ -68,7 +75,7 @@ def unschedulable(
             f"cannot be scheduled: {text}",
             NEVER if coming else limits.resources,
             hint="lower the resource requests, or add nodes",
-            timer="coming" if coming else "",  # what has just made room is the scheduler's to see first
+            timer=timer,
         )
     nowhere = bool(_NOWHERE.search(text)) and not _PASSING.search(text)
     return of_pod(
@@ -76,14 +83,18 @@ def unschedulable(
         "no_node_matches",
         reason,
         f"cannot be scheduled: {text}",
-        NEVER if scaling else limits.placement if nowhere else limits.resources,
+        NEVER if coming else limits.placement if nowhere else limits.resources,
         hint="mend nodeSelector, affinity, tolerations or the claim, or label a node",
         stage=Stage.PLACED if nowhere else None,
+        timer=timer,
     )
 
 
-def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
-    """[32] Containers wait in ContainerCreating: only events say why (FailedMount, FailedAttachVolume, krane#116)."""
+def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: float, *, leaving: bool) -> Symptom | None:
+    """[32] Containers wait in ContainerCreating: only events say why (FailedMount, FailedAttachVolume, krane#116).
+
+    A disk is free for the new pod's node only when the old pod that has it is gone.
+    """
     waiting = [
         (spec["name"], (state.get("state") or {}).get("waiting") or {}) for spec, state, _ in containers(pod) if state
     ]
@@ -91,9 +102,10 @@ def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: floa
     if len(creating) < len(waiting) or not waiting or status(pod).get("phase") != "Pending":
         return None
     told = _told(events)
-    if "FailedMount" in told:
-        text = told["FailedMount"].rpartition(" : ")[2] or told["FailedMount"]
-        missing = "not found" in text
+    text = told.get("FailedMount", "").rpartition(" : ")[2]
+    missing = "not found" in text
+    if "FailedMount" in told and (missing or "FailedAttachVolume" not in told):
+        text = text or told["FailedMount"]
         return of_pod(
             pod,
             "volume_not_mounted",
@@ -110,8 +122,9 @@ def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: floa
             "volume_not_attached",
             "FailedAttachVolume",
             text,
-            limits.volume_attach,
+            NEVER if leaving else limits.volume_attach,
             hint="look at the volume's disk",
+            timer="coming" if leaving else "",
         )
     if "FailedCreatePodSandBox" in told:
         text = told["FailedCreatePodSandBox"][-200:]

@@ -173,6 +173,19 @@ def unscheduled(text: str, reason: str = "Unschedulable") -> Objects:
     return rollout(lost)
 
 
+def beside_leaving(objects: Objects, until: float = 1e9) -> Callable[[float], Objects]:
+    """The objects, and an old pod that is on its way out until then."""
+    old = replicaset(objects[0], "web-old", revision=0, replicas=0)
+    return lambda t: [*objects, old, *([pod(old, "old-0", leaving=True)] if t < until else [])]
+
+
+def nominated(text: str) -> Objects:
+    """A pod for which the scheduler drives others out."""
+    objects = unscheduled(text)
+    objects[2]["status"]["nominatedNodeName"] = "node-1"
+    return objects
+
+
 def creating(*told: tuple[str, str]) -> Objects:
     return with_events(rollout(container(waiting("ContainerCreating"))), *told)
 
@@ -237,6 +250,13 @@ def crash(exits: int, **more: Any) -> Any:
 
 IMMEDIATE = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/2 nodes are"
 NO_PLACE = "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind. preemption: 0/2"
+HELD = {
+    "a place": "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules. preemption: 0/3 nodes are",
+    "a place by its own rules": "0/3: 3 node(s) didn't satisfy existing pods anti-affinity rules.",
+    "a spread": "0/3 nodes are available: 3 node(s) didn't match pod topology spread constraints.",
+    "a host port": "0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports.",
+    "a claim": "0/3: 3 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.",
+}
 NO_CPU = "0/2 nodes are available: 2 Insufficient cpu."
 NO_VOLUMES = "no persistent volumes available for this claim and no storage class is set"
 UNREADY = container(ready=False)
@@ -640,6 +660,36 @@ CASES = [
         ),
         never("no_room"),
     ),
+    Case(
+        "30 pods are driven out for it", nominated("Insufficient cpu. preemption: not eligible due"), never("no_room")
+    ),
+    *(
+        Case(f"29 {what} that an old pod holds", beside_leaving(unscheduled(text)), never("no_node_matches"))
+        for what, text in HELD.items()
+    ),
+    *(
+        Case(f"29 {what} that nobody gives up", unscheduled(text), fails("no_node_matches", grace))
+        for what, text, grace in (
+            ("a place", HELD["a place"], 30),
+            ("a spread", HELD["a spread"], 30),
+            ("a host port", HELD["a host port"], 60),
+        )
+    ),
+    Case(
+        "29 once the old pod is gone the scheduler has as long again",
+        beside_leaving(unscheduled(HELD["a place"]), until=50),
+        [(3, P, None), (49, P, ANY), (50, P, ANY), (79.9, P, ANY), (80, F, "no_node_matches")],
+    ),
+    Case(
+        "29 a selector is nobody's to give up",
+        beside_leaving(unscheduled("2 node(s) didn't match Pod's node affinity/selector")),
+        fails("no_node_matches", 30),
+    ),
+    Case(
+        "29 taints without a name",
+        unscheduled("0/2 nodes are available: 2 node(s) had untolerated taint(s). no new claims"),
+        fails("no_node_matches", 60),
+    ),
     *(
         Case(
             f"30 no right to events: a node may be on its way, {rule}",
@@ -681,6 +731,17 @@ CASES = [
     ),
     Case("32 not mounted", creating(("FailedMount", "mount failed: exit status 32")), fails("volume_not_mounted", 120)),
     Case("32 not attached", creating(("FailedAttachVolume", "Multi-Attach error")), fails("volume_not_attached", 120)),
+    Case(
+        "32 not attached: an old pod has the disk until it is gone",
+        beside_leaving(creating(("FailedAttachVolume", "Multi-Attach error")), until=200),
+        [(3, P, None), (124, P, "volume_not_attached"), (200, P, ANY), (319.9, P, ANY), (320, F, ANY)],
+    ),
+    Case(
+        "32 not attached, and what comes of it",
+        creating(("FailedAttachVolume", "Multi-Attach error"), ("FailedMount", "timed out waiting for the condition")),
+        fails("volume_not_attached", 120),
+        message="Multi-Attach",
+    ),
     Case("32 no network", creating(("FailedCreatePodSandBox", "cni: no")), fails("no_sandbox", 60)),
     Case(
         "32 the cache is late",
