@@ -115,12 +115,13 @@ def image_pull(seen: Seen) -> Symptom | None:
     kind = images.why(text, image)
     limits = seen.limits
     if kind == "absent":
+        foreign = images.foreign(text)
         return _fault(
             seen,
             "image_not_found",
-            f"image {image} not found",
+            f"image {image} is there, but not for the node's platform" if foreign else f"image {image} not found",
             limits.image_pull,
-            "push the image, or name a tag that the registry has",
+            "build the image for the nodes' platform" if foreign else "push the image, or name a tag the registry has",
             Stage.PULLED,
         )
     if kind == "denied":
@@ -153,12 +154,15 @@ def config_missing(seen: Seen) -> Symptom | None:
         return None
     text = str(seen.waiting.get("message") or "")
     late = bool(_CACHE.search(text))
+    root = "runAsNonRoot" in text
     return _fault(
         seen,
         "config_cache" if late else "config_missing",
         text,
         seen.limits.config_cache if late else seen.limits.config,
-        "create what is missing, or mend the reference in the values",
+        "give the image a user by its number, or set runAsUser"
+        if root
+        else "create what is missing, or mend the reference in the values",
         None if late else Stage.STARTED,
     )
 

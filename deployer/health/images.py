@@ -15,7 +15,8 @@ _TRANSIENT = re.compile(
     r"|server misbehaving|no route to host|network is unreachable",
     re.IGNORECASE,
 )
-_ABSENT = re.compile(r"not found|manifest unknown|name unknown|does not exist|no match for platform", re.IGNORECASE)
+_FOREIGN = re.compile(r"no match for platform|no matching manifest for", re.IGNORECASE)
+_ABSENT = re.compile(rf"not found|manifest unknown|name unknown|does not exist|{_FOREIGN.pattern}", re.IGNORECASE)
 _DENIED = re.compile(
     r"unauthorized|authentication required|denied|no basic auth|forbidden|\b40[13]\b|x509|certificate"
     r"|insufficient_scope",
@@ -48,6 +49,11 @@ def why(text: str, image: str) -> str | None:
     if _DENIED.search(text):
         return "denied"
     return None
+
+
+def foreign(text: str) -> bool:
+    """The registry has the image, but for other platforms than the node's."""
+    return bool(_FOREIGN.search(text))
 
 
 def told(events: Sequence[Object], image: str) -> str | None:

@@ -56,6 +56,7 @@ class Case:
     warning: str | None = None
     summary: str | None = None
     message: str | None = None
+    hint: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
 
@@ -99,6 +100,7 @@ NO_REPO = (
 REFUSED = "dial tcp 10.0.0.9:443: connect: connection refused"
 NOPE = 'runc create failed: unable to start container process: exec: "/nope": stat /nope: no such file or directory'
 SHIM = "failed to create containerd task: failed to create shim task: context deadline exceeded"
+ROOT = 'runAsNonRoot and image will run as root (pod: "web_n", container: web)'
 CONDITION = "ReplicaFailure"
 
 
@@ -377,6 +379,19 @@ CASES = [
     Case("15 no image name", rollout(container(waiting("InvalidImageName"))), fails("image_name", 0)),
     Case("15 pull never", rollout(container(waiting("ErrImageNeverPull"))), fails("image_absent_never", 0)),
     Case("16 absent", rollout(pulling(ABSENT)), fails("image_not_found", 3)),
+    *(
+        Case(
+            f"16 not for this platform, says {runtime}",
+            rollout(pulling(text)),
+            fails("image_not_found", 3),
+            message="is there, but not for the node's platform",
+            hint="build the image for the nodes' platform",
+        )
+        for runtime, text in (
+            ("containerd", f'failed to pull and unpack image "{IMAGE}": no match for platform in manifest: not found'),
+            ("docker", "no matching manifest for linux/arm64/v8 in the manifest list entries"),
+        )
+    ),
     Case("16 manifest unknown", rollout(pulling("manifest unknown", "ErrImagePull")), fails("image_not_found", 3)),
     Case(
         "16 the timer runs on from ErrImagePull to ImagePullBackOff",
@@ -468,6 +483,12 @@ CASES = [
         rollout(container(waiting("CreateContainerConfigError", 'secret "nope" not found'))),
         fails("config_missing", 18),
         message='secret "nope" not found',
+    ),
+    Case(
+        "20 a user that may not be root",
+        rollout(container(waiting("CreateContainerConfigError", f"container has {ROOT}"))),
+        fails("config_missing", 18),
+        hint="set runAsUser",
     ),
     Case(
         "20 the secret comes in time",
@@ -1149,6 +1170,8 @@ def check(case: Case) -> None:
     last = found[-1]
     if case.message:
         assert case.message in last.causes[0].message
+    if case.hint:
+        assert case.hint in (last.causes[0].hint or "")
     if case.warning:
         assert any(case.warning in warning for warning in last.warnings), last.warnings
     else:
