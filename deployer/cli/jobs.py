@@ -78,6 +78,8 @@ def planned(environment: str, told: str, mask: Mask, wanted: Reports) -> None:
 
 def verified(found: Outcome, code: ExitCode, seconds: float, mask: Mask, wanted: Reports) -> None:
     """A rollout that was judged, whoever began it."""
+    for line in annotations.verified(found, os.environ):
+        print(mask(line), file=sys.stderr, flush=True)  # noqa: T201
     _junit(lambda report: report.verified(found, code, seconds, time.time()), mask, wanted)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError
+from deployer.health.verdict import Verdict
 from deployer.result import Result
 
 if TYPE_CHECKING:
     from deployer.fleet import Rolled
+    from deployer.rollout import Outcome
 
 
 def lines(result: Result, environ: Mapping[str, str]) -> Iterator[str]:
@@ -30,6 +32,14 @@ def many(found: "Rolled", environ: Mapping[str, str]) -> Iterator[str]:
         if one.outcome is Outcome.FAILED:
             title = _title(found.fleet.verb, f"{found.fleet.environment} {one.target}")
             yield f"::error title={title}::{_escaped(one.message)}"
+
+
+def verified(found: "Outcome", environ: Mapping[str, str]) -> Iterator[str]:
+    """The same for a rollout that somebody else began, and that is not healthy."""
+    if environ.get("GITHUB_ACTIONS") == "true" and found.verdict is not Verdict.HEALTHY:
+        hint = found.diagnosis.hint if found.diagnosis else None
+        said = [found.diagnosis.headline if found.diagnosis else found.headline, *([hint] if hint else [])]
+        yield f"::error title={_title('verify', '')}::{_escaped(chr(10).join(said))}"
 
 
 def refused(verb: str, environment: str | None, problem: DeployError, environ: Mapping[str, str]) -> Iterator[str]:

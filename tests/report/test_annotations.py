@@ -1,7 +1,9 @@
 from samples import UNHEALTHY, result
 
 from deployer.errors import ExitCode, PreflightError, UsageError
+from deployer.health.verdict import Verdict
 from deployer.report import annotations
+from deployer.rollout import Outcome
 
 GITHUB = {"GITHUB_ACTIONS": "true"}
 
@@ -34,6 +36,18 @@ def test_a_refusal_is_an_annotation() -> None:
         "::error title=deploy status::a: b"
     ]
     assert list(annotations.refused("up", "dev", problem, {})) == []
+
+
+def test_a_rollout_of_somebody_else_is_an_annotation() -> None:
+    assert UNHEALTHY.diagnosis
+    failed = Outcome(Verdict.FAILED, "deployment/web: failed", (), UNHEALTHY.diagnosis)
+    (line,) = annotations.verified(failed, GITHUB)
+    assert line.startswith("::error title=deploy verify::")
+    assert UNHEALTHY.diagnosis.headline in line
+    late = Outcome(Verdict.PROGRESSING, "deployment/web: 0 of 1", ())
+    assert list(annotations.verified(late, GITHUB)) == ["::error title=deploy verify::deployment/web: 0 of 1"]
+    assert not list(annotations.verified(Outcome(Verdict.HEALTHY, "well", ()), GITHUB))
+    assert not list(annotations.verified(failed, {}))
 
 
 def test_github_is_told_what_to_hide() -> None:
