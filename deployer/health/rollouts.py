@@ -9,6 +9,9 @@ from deployer.health.objects import condition, created, label, live, name, owned
 from deployer.health.symptom import Symptom, of_owner
 from deployer.health.verdict import Cause, Counts, Object, Snapshot, Verdict
 
+EVICTED = ("Evicted", "Preempting", "NodeShutdown")
+"""Why a pod ended and is replaced, though nothing is wrong with it: status.reason."""
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -70,7 +73,7 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         verdict,
         symptoms,
         _leaving(old) if complete else (),
-        sum(1 for pod in all_pods if status(pod).get("reason") in ("Evicted", "Preempting", "NodeShutdown")),
+        sum(1 for pod in owned(all_pods, uid(new)) if status(pod).get("reason") in EVICTED) if new else 0,
     )
 
 

@@ -164,10 +164,11 @@ def recovers(until: float, bad: Any, good: Any) -> Callable[[float], Objects]:
     return lambda t: rollout(good if t == until else bad)
 
 
-def evicted(count: int) -> Objects:
-    objects = rollout(container())
-    gone = [pod(objects[1], f"gone-{n}", phase="Failed", reason="Evicted") for n in range(count)]
-    return [*objects, *gone]
+def evicted(count: int, *, old: bool = False) -> Objects:
+    frame, new, *pods = rollout(container())
+    before = replicaset(frame, "web-old", revision=0, replicas=0)
+    gone = [pod(before if old else new, f"gone-{n}", phase="Failed", reason="Evicted") for n in range(count)]
+    return [frame, new, before, *pods, *gone]
 
 
 def unscheduled(text: str, reason: str = "Unschedulable") -> Objects:
@@ -661,6 +662,7 @@ CASES = [
     ),
     Case("28 evicted", evicted(3), [(3, H, None)]),
     Case("28 evicted again and again", evicted(4), [(3, H, None)], warning="4 pods were evicted"),
+    Case("28 evicted last week, of an old version", evicted(9, old=True), [(3, H, None)]),
     # ---- places
     Case(
         "29 selector",
