@@ -68,7 +68,7 @@ def symptoms(seen: Seen) -> Symptom | None:
     """The first rule that applies; the order is from the earliest stage of a container to the latest."""
     for rule in (
         *(image_name, image_absent_never, image_pull, config_missing),
-        *(not_startable, crashing, restarted, not_made),
+        *(not_startable, crashing, restarted, not_made, waits),
     ):
         found = rule(seen)
         if found:
@@ -221,6 +221,15 @@ def not_made(seen: Seen) -> Symptom | None:
         return None
     text = _last(str(seen.waiting.get("message") or "")) or "the container cannot be made"
     return _fault(seen, "crash", text, seen.limits.sandbox, "look at the node's container runtime", None)
+
+
+def waits(seen: Seen) -> Symptom | None:
+    """A reason to wait that no rule knows, such as SignatureValidationFailed or ImageInspectError: only told."""
+    reason = seen.waiting.get("reason")
+    if reason in (None, "ContainerCreating", "PodInitializing", "CrashLoopBackOff"):
+        return None
+    text = images.clean(str(seen.waiting.get("message") or ""))
+    return _fault(seen, "container_waits", f"{reason}: {_last(text)}", NEVER, "kubectl describe the pod", None)
 
 
 def _why_crashed(seen: Seen) -> tuple[str, str, str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, name, of_object, ready, ready_since, status, uid
+from deployer.health.objects import condition, created, name, of_object, owned, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
-from deployer.health.rollouts import KINDS, Rollout
+from deployer.health.rollouts import EVICTED, KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
 from deployer.health.verdict import Cause, Judgement, Object, Snapshot, Verdict, Workload
 
@@ -58,7 +58,8 @@ def judge(
         failed = (*(one for one in found if one.cause.pods), *failed)  # what kept it from progressing
     shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
     suspects = [one for one in found if shown[one.key] <= now]
-    waits = [at - now for at in (*due.values(), *shown.values()) if now < at < NEVER]
+    late = () if complete else map(pods.overdue, _going(rollout, snapshot))
+    waits = [at - now for at in (*due.values(), *shown.values(), *late) if now < at < NEVER]
     if failed:
         made = _judgement(workload, rollout, Verdict.FAILED, failed, snapshot, limits)
     elif rollout.verdict is Verdict.PAUSED:
@@ -140,7 +141,33 @@ def _symptoms(
         if one is None or one.passive:
             whole = pods.symptoms(pod, about, snapshot, limits, now, leaving=leaving)
             found += [whole] if whole else []
+    if not found and not rollout.complete:
+        found += filter(
+            None, (_rejected(rollout, snapshot, since), *(pods.stays(pod, now) for pod in _going(rollout, snapshot)))
+        )
     return found
+
+
+def _going(rollout: Rollout, snapshot: Snapshot) -> list[Object]:
+    """The pods of the workload that were told to go: the next may have to wait for them."""
+    if rollout.owner is None or rollout.owner["kind"] == "Job":
+        return []
+    mine = {uid(pod): pod for pod in (*rollout.old, *owned(snapshot.of("Pod"), uid(rollout.owner)))}
+    return [pod for pod in mine.values() if pod["metadata"].get("deletionTimestamp")]
+
+
+def _rejected(rollout: Rollout, snapshot: Snapshot, since: float) -> Symptom | None:
+    """A pod of this rollout that never ran. A Job counts its own."""
+    if rollout.owner is None or rollout.owner["kind"] == "Job":
+        return None
+    ended = [
+        pod
+        for pod in owned(snapshot.of("Pod"), uid(rollout.owner))
+        if status(pod).get("phase") == "Failed"
+        and status(pod).get("reason") not in EVICTED
+        and created(pod) >= int(since)
+    ]
+    return pods.rejected(rollout.owner, ended)
 
 
 def _unserved(workload: Workload, rollout: Rollout, snapshot: Snapshot, limits: Limits) -> tuple[Symptom, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployer.health import claims
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, containers, created, happened, ready, seconds, status
+from deployer.health.objects import condition, containers, created, happened, name, ready, seconds, status, uid
 from deployer.health.symptom import NEVER, Stage, Symptom, of_pod
 from deployer.health.verdict import Object, Snapshot
 
@@ -25,6 +25,8 @@ _PASSING = re.compile(
 )
 """Taints that Kubernetes itself puts on a node and takes away again, and those that newer schedulers do not name."""
 _CACHE = re.compile(r"failed to sync .* cache", re.I)
+LATE = 10.0
+"""Seconds a pod may outlive its grace period: the kubelet is busy."""
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 UNPLACED = ("no_room", "no_node_matches")
 """The rules that a new node ends."""
@@ -198,6 +200,43 @@ def gate_missing(pod: Object) -> Symptom | None:
                 hint="look at the gate's controller",
             )
     return None
+
+
+def rejected(owner: Object, ended: Sequence[Object]) -> Symptom | None:
+    """The newest pod that a kubelet refused to run, such as UnexpectedAdmissionError or OutOfcpu: its controller makes
+    the next one at once, so only told."""
+    refused = [pod for pod in ended if status(pod).get("reason") and not status(pod).get("containerStatuses")]
+    newest = max(refused, key=lambda pod: (created(pod), name(pod)), default=None)
+    if newest is None:
+        return None
+    reason, text = str(status(newest)["reason"]), str(status(newest).get("message") or "")
+    node = newest["spec"].get("nodeName") or "its node"
+    found = of_pod(
+        newest, "pod_rejected", reason, f"{node} refuses to run it: {text or reason}", NEVER, hint="look at the node"
+    )
+    return Symptom(found.cause, found.grace, f"{uid(owner)}/pod_rejected")
+
+
+def stays(pod: Object, now: float) -> Symptom | None:
+    """A pod that was told to go, and still is there `LATE` seconds after its grace period: only told."""
+    if now < overdue(pod):
+        return None
+    node, finalizers = pod["spec"].get("nodeName"), pod["metadata"].get("finalizers")
+    holds = f"; its finalizers are {', '.join(finalizers)}" if finalizers else f"; it is on {node}" if node else ""
+    return of_pod(
+        pod,
+        "stuck_terminating",
+        "Terminating",
+        f"was told to go, and is still there after its grace period{holds}",
+        NEVER,
+        hint="see who removes its finalizers" if finalizers else "see whether its node is Ready",
+    )
+
+
+def overdue(pod: Object) -> float:
+    """When a pod that was told to go should long be gone; never where it was not told."""
+    gone = seconds(pod["metadata"].get("deletionTimestamp"))
+    return NEVER if gone is None else gone + LATE
 
 
 def budget(probe: Mapping[str, Any]) -> float:

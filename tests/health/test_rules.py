@@ -171,6 +171,36 @@ def evicted(count: int, *, old: bool = False) -> Objects:
     return [frame, new, before, *pods, *gone]
 
 
+def turned_away(t: float = 1) -> Objects:
+    """A kubelet refuses each pod, and the ReplicaSet makes the next."""
+    frame = deployment(updated=1, available=0)
+    maker = replicaset(frame, available=0)
+    gone = [
+        pod(maker, f"web-{n}", container(waiting("x")), phase="Failed", reason="UnexpectedAdmissionError", t=t)
+        for n in range(3)
+    ]
+    for one in gone:
+        one["status"] = {"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "Allocate failed"}
+    return [frame, maker, *gone]
+
+
+def going(**head: Any) -> Objects:
+    """A StatefulSet's pod of the old version, told to go, with 30 s to do so."""
+    item = statefulset(replicas=2, updated=1, ready=1, total=2)
+    old = pod(
+        item, "db-0", container(ended(137), ready=False), labels={"controller-revision-hash": "db-1"}, leaving=True, t=5
+    )
+    old["metadata"] |= head
+    return [item, pod(item, "db-1", labels={"controller-revision-hash": "db-2"}), old]
+
+
+def never_recreated() -> Objects:
+    """The strategy Recreate: the Deployment keeps the old revision until its last pod is gone."""
+    frame = deployment(updated=0, available=0, total=0, strategy={"type": "Recreate"})
+    old = replicaset(frame, "web-old", replicas=0)
+    return [frame, old, pod(old, "old-0", leaving=True, t=5)]
+
+
 def unscheduled(text: str, reason: str = "Unschedulable") -> Objects:
     lost = {"of": container(waiting("x")), "conditions": [condition("PodScheduled", "False", reason, text)]}
     return rollout(lost)
@@ -904,7 +934,44 @@ CASES = [
     Case("47 switched off", served(), [(3, H, None)], beside=SERVICE, limits=Limits(endpoints=0)),
     Case("47 nobody to serve", [deployment(replicas=0), service(selector={"a": "b"})], [(3, H, None)], beside=SERVICE),
     Case("47 may not be read", snapshot(*served(), unreadable=["EndpointSlice"]), [(3, H, None)], beside=SERVICE),
+    *(
+        Case(
+            f"23 waits for {reason}",
+            rollout(container(waiting(reason, "no valid signature"))),
+            [(3, P, None), (6.1, P, "container_waits"), (602, P, ANY), (603, F, "container_waits")],
+            message=f"{reason}: no valid signature",
+        )
+        for reason in ("SignatureValidationFailed", "ImageInspectError")
+    ),
     # ---- nothing moves
+    Case(
+        "36 a kubelet refuses the pods",
+        turned_away(),
+        [(3, P, None), (6.1, P, "pod_rejected"), (602, P, ANY), (603, F, "pod_rejected")],
+        message="node-1 refuses to run it: Allocate failed",
+    ),
+    Case("36 a kubelet refused the pods of last week", turned_away(t=-999), [(3, P, None), (60, P, None)]),
+    Case(
+        "36 a StatefulSet's pod that never goes",
+        going(finalizers=["lab/keep"]),
+        [
+            (3, P, None),
+            (44, P, None),
+            (45, P, None),
+            (48, P, "stuck_terminating"),
+            (602, P, ANY),
+            (603, F, "stuck_terminating"),
+        ],
+        *DB,
+        message="its finalizers are lab/keep",
+    ),
+    Case("36 one that goes in its time", going(), [(3, P, None), (40, P, None)], *DB),
+    Case(
+        "36 Recreate: an old pod that never goes",
+        never_recreated(),
+        [(3, P, None), (44, P, None), (45, P, None), (48, P, "stuck_terminating"), (603, F, "stuck_terminating")],
+        message="still there after its grace period; it is on node-1",
+    ),
     Case("36 stuck", rollout(CREATING), [(3, P, None), (602.9, P, ANY), (603, F, ANY)]),
     Case(
         "36 its own deadline",
