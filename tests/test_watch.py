@@ -10,7 +10,7 @@ import pytest
 from apiserver import ApiServer
 
 from deployer import cluster, watch
-from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
+from deployer.health.verdict import Cause, Judgement, Snapshot, Verdict, Workload
 from deployer.watch import Degraded, Disconnected, Ended, Pace, Reconnected
 from deployer.watch.events import unwell
 from deployer.watch.follow import settled, together
@@ -577,6 +577,56 @@ def test_without_permission_events_are_asked_for_once(api: ApiServer, door: clus
     assert follow.end().verdict is Verdict.HEALTHY
     assert api.count("list", "events") == 1  # and again some time later
     assert [(one.kind, one.verb) for one in follow.said if isinstance(one, Degraded)] == [("Event", "list")]
+
+
+def unmounted(snapshot: Snapshot, now: float) -> Judgement:
+    """Failed at `ready: -1` where the newest event of a pod is one that fails it, as long as all read it so."""
+    told = {one["involvedObject"]["uid"][4:]: one["reason"] for one in snapshot.of("Event")}
+    bad = tuple(sorted(name for name, reason in told.items() if reason == "FailedMount"))
+    doomed = any(one["ready"] == -1 for one in snapshot.of("Deployment")) and bad
+    causes = (Cause("volume_not_mounted", "FailedMount", "", f"pod/{bad[0]}", pods=bad),) if bad else ()
+    return Judgement(WEB, Verdict.FAILED if doomed else Verdict.PROGRESSING, str(bad), causes=causes)
+
+
+SLOW = Pace(relist=30, spacing=0.02, backoff=0.02, backoff_most=0.1, events=0.1, doubt=10.0)
+"""A pod's events are asked for once, and again only ten seconds later."""
+
+
+def known_to_be_stuck(api: ApiServer, door: cluster.Cluster) -> Follow:
+    for name in ("web-2", "web-3"):
+        stuck_pod(api, name)
+    follow = Follow(door, judge=unmounted, pace=SLOW)
+    await_true(lambda: len(follow.snapshots and follow.snapshots[-1].of("Event")) == 2, 10.0)
+    return follow
+
+
+def test_a_failure_that_events_tell_rests_on_the_newest(api: ApiServer, door: cluster.Cluster) -> None:
+    follow = known_to_be_stuck(api, door)
+    for name in ("web-2", "web-3"):
+        api.put(EVENTS, f"{name}.1", {"kind": "Event", "involvedObject": {"uid": f"uid-{name}"}, "reason": "Pulling"})
+    before = api.count("list", "events")
+    ready(api, -1)
+    await_true(lambda: api.count("list", "events") >= before + 2)
+    await_true(lambda: follow.said[-1].summary == "()")  # type: ignore[union-attr]
+    assert Verdict.FAILED not in {one.verdict for one in follow.said if isinstance(one, Judgement)}
+    follow.cancelled = True
+    assert follow.end().verdict is Verdict.PROGRESSING
+
+
+def test_a_failure_that_events_still_tell_counts_at_once(api: ApiServer, door: cluster.Cluster) -> None:
+    follow = known_to_be_stuck(api, door)
+    ready(api, -1)
+    assert follow.end().verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_events_that_are_no_longer_answered_hold_up_no_verdict(
+    api: ApiServer, door: cluster.Cluster, code: int
+) -> None:
+    follow = known_to_be_stuck(api, door)
+    api.fail("list events", apiserver.status(code), 1e9)
+    ready(api, -1)
+    assert follow.end().verdict is Verdict.FAILED
 
 
 def item(kind: str, uid: str, age: float = 100.0, **rest: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class Limits:
     config: float = 18  # [20] a missing Secret may be made a moment later; the kubelet looks again after 10 to 15 s
     config_cache: float = 60  # [21] the kubelet's cache is late
     start: float = 5  # [22] a command that cannot be started
-    volume: float = 20  # [32] a volume that cannot be mounted
+    volume: float = 32  # [32] a volume that cannot be mounted: the kubelet tries after 15.5 and after 31.5 s
     volume_attach: float = 120  # [32] a disk that cannot be attached
     sandbox: float = 60  # [32] a pod that gets no network
     placement: float = 30  # [29] no node matches

@@ -30,6 +30,10 @@ LATE = 10.0
 SCALING = ("TriggeredScaleUp", "Nominated", "NominatedMachine")
 UNPLACED = ("no_room", "no_node_matches")
 """The rules that a new node ends."""
+BY_EVENTS = frozenset({*UNPLACED, "volume_not_mounted", "volume_not_attached", "no_sandbox"})
+"""The rules that an event brings about, or an event ends."""
+CREATING = 20.0
+"""Seconds a pod may be made before that is worth a word, where no event says why."""
 
 
 def symptoms(
@@ -133,7 +137,7 @@ def not_created(pod: Object, events: Sequence[Object], limits: Limits, now: floa
         return of_pod(
             pod, "no_sandbox", "FailedCreatePodSandBox", text, limits.sandbox, hint="look at the node's network plugin"
         )
-    if now - created(pod) < limits.volume:
+    if now - created(pod) < CREATING:
         return None
     return of_pod(
         pod, "stuck_creating", "ContainerCreating", "stuck in ContainerCreating", NEVER, hint="kubectl describe the pod"

@@ -1,7 +1,9 @@
 """Events, asked for only where something seems stuck: they cost the API server more than any other list."""
 
+import itertools
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +13,7 @@ from deployer.health.claims import of as claims_of
 from deployer.health.verdict import Object, Snapshot
 from deployer.watch.pace import Pace
 
+TRIES = 3  # before a verdict does without an object's newest events
 LONGEST = 10.0  # the same object's events are asked for at most this many seconds apart
 
 
@@ -29,11 +32,21 @@ class EventsRefused:
     reason: str
 
 
+@dataclass(frozen=True)
+class Reread:
+    """The events that were asked for again have been read, as far as the API gives them."""
+
+    number: int
+
+
 class EventFeed(threading.Thread):
-    """Looks at the newest snapshot now and then, and asks for the events of what is not well, one request a second."""
+    """Looks at the newest snapshot now and then, and asks for the events of what is not well, one request a second.
+
+    What a failure rests on is read again when the loop asks for it, at once.
+    """
 
     def __init__(
-        self, cluster: api.Cluster, namespace: str, pace: Pace, say: Callable[[Happened | EventsRefused], None]
+        self, cluster: api.Cluster, namespace: str, pace: Pace, say: Callable[[Happened | EventsRefused | Reread], None]
     ) -> None:
         super().__init__(name="watch Event", daemon=True)
         self._cluster = cluster
@@ -41,45 +54,84 @@ class EventFeed(threading.Thread):
         self._pace = pace
         self._say = say
         self._seen = Snapshot()
+        self._times: dict[str, int] = {}
+        self._due: dict[str, float] = {}
+        self._clock = 0.0
+        self._numbers = itertools.count(1)
+        self._wanted: queue.SimpleQueue[tuple[int, Sequence[str]]] = queue.SimpleQueue()
         self._ended = threading.Event()
 
     def run(self) -> None:
         """Ask until stopped."""
-        times: dict[str, int] = {}
-        due: dict[str, float] = {}
-        clock = 0.0
-        while not self._ended.wait(self._pace.events):
-            clock += self._pace.events
-            if not self._seen.objects:
-                continue
+        pause = self._pace.events
+        while not self._ended.is_set():
             try:
-                stuck = unwell(self._seen, self._cluster.server_time(), self._pace.doubt)
-            except api.ClusterError:
-                continue
-            uid = min(
-                (one for one in stuck if due.get(one, 0.0) <= clock), key=lambda one: due.get(one, 0.0), default=None
-            )
-            if uid is None:
-                continue
-            times[uid] = times.get(uid, 0) + 1
-            due[uid] = clock + min(LONGEST, self._pace.doubt * times[uid])
-            try:
-                items, _ = self._cluster.list(self._path, field_selector=f"involvedObject.uid={uid}")
-            except api.Forbidden as error:
-                self._say(EventsRefused(error.message))
-                self._ended.wait(self._pace.relist)
-                continue
-            except api.ClusterError:  # the feeds will notice if it lasts
-                continue
-            self._say(Happened(uid, {one["metadata"]["uid"]: one for one in items}))
+                number, uids = self._wanted.get(timeout=pause)
+            except queue.Empty:
+                allowed = self._patrol()
+            else:
+                allowed = self._again(uids)
+                self._say(Reread(number))
+            pause = self._pace.events if allowed else self._pace.relist
+
+    def _patrol(self) -> bool:
+        """One request, for what is due; false where events may not be read."""
+        self._clock += self._pace.events
+        if not self._seen.objects:
+            return True
+        try:
+            stuck = unwell(self._seen, self._cluster.server_time(), self._pace.doubt)
+        except api.ClusterError:
+            return True
+        due = [uid for uid in stuck if self._due.get(uid, 0.0) <= self._clock]
+        uid = min(due, key=lambda one: self._due.get(one, 0.0), default=None)
+        if uid is None:
+            return True
+        self._times[uid] = self._times.get(uid, 0) + 1
+        self._due[uid] = self._clock + min(LONGEST, self._pace.doubt * self._times[uid])
+        try:
+            self._ask(uid)
+        except api.Forbidden as error:
+            self._say(EventsRefused(error.message))
+            return False
+        except api.ClusterError:  # the feeds will notice if it lasts
+            pass
+        return True
+
+    def _again(self, uids: Sequence[str]) -> bool:
+        """A request for each, until it is answered; false where events may not be read."""
+        for uid in uids:
+            for failures in range(TRIES):
+                if self._ended.is_set():
+                    return True
+                try:
+                    self._ask(uid)
+                    break
+                except api.Forbidden as error:
+                    self._say(EventsRefused(error.message))
+                    return False
+                except api.ClusterError:
+                    self._ended.wait(self._pace.pause(failures))
+        return True
+
+    def _ask(self, uid: str) -> None:
+        items, _ = self._cluster.list(self._path, field_selector=f"involvedObject.uid={uid}")
+        self._say(Happened(uid, {one["metadata"]["uid"]: one for one in items}))
 
     def look(self, snapshot: Snapshot) -> None:
         """This is how things stand."""
         self._seen = snapshot
 
+    def refresh(self, uids: Sequence[str]) -> int:
+        """Read the events of these objects again, now; the number of the `Reread` that will say so."""
+        number = next(self._numbers)
+        self._wanted.put((number, uids))
+        return number
+
     def stop(self) -> None:
         """End soon."""
         self._ended.set()
+        self._wanted.put((0, ()))
 
 
 def unwell(snapshot: Snapshot, now: float, doubt: float) -> list[str]:

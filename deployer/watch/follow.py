@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deployer import cluster as api
+from deployer.health.pods import BY_EVENTS
 from deployer.health.verdict import Judgement, Snapshot, Verdict
-from deployer.watch.events import EventFeed, EventsRefused, Happened
+from deployer.watch.events import EventFeed, EventsRefused, Happened, Reread
 from deployer.watch.feed import Feed, Listed, Message, Refused
 from deployer.watch.known import Known
 from deployer.watch.notice import Degraded, Notice
@@ -55,7 +56,8 @@ def follow(
 ) -> Outcome:
     """Wait until all workloads are judged healthy or paused, or one has failed; `deadline` is in `clock`'s time.
 
-    A verdict that ends the wait always rests on lists read after it was first reached. While a kind cannot be read,
+    A verdict that ends the wait always rests on lists read after it was first reached, and a failure that only events
+    tell on events read after it. While a kind cannot be read,
     nothing is judged, and that time does not count against any grace.
     """
     inbox: Inbox = queue.SimpleQueue()
@@ -73,7 +75,7 @@ def follow(
             thread.join(timeout=0.05)  # one that still waits for an answer is a daemon and ends with it
 
 
-Inbox = queue.SimpleQueue[Message | Happened | EventsRefused]
+Inbox = queue.SimpleQueue[Message | Happened | EventsRefused | Reread]
 
 
 class _Loop:
@@ -104,6 +106,9 @@ class _Loop:
         self._epoch: float | None = None  # the server's time when `clock` was 0
         self._recheck = 0.0
         self._asked: dict[Feed, int] | None = None  # lists that have to be read again before a verdict counts
+        self._doubted: frozenset[str] = frozenset()  # uids of the pods whose events have to be, too
+        self._awaited = 0  # the number of that reading
+        self._reread = 0  # and of the last that is over
 
     def run(self, deadline: float, cancelled: Callable[[], bool]) -> Outcome:
         """Receive, judge, tell, until it is over."""
@@ -120,7 +125,7 @@ class _Loop:
                 self._asked = None
                 self._recheck = now  # once it answers, whatever it says
             elif self._asked is not None:
-                if self._known.confirmed(self._asked) and self._decide(now):
+                if self._confirmed() and self._decide(now):
                     return self._outcome(Ended.SETTLED, now)
             elif changed or now >= self._recheck:
                 self._decide(now)
@@ -138,12 +143,19 @@ class _Loop:
                 heard = self._take(self._inbox.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
                 return news
-            if self._asked is not None and self._known.confirmed(self._asked):
+            if self._confirmed():
                 return True
             if heard and not news:
                 news, until = True, time.monotonic() + self._pace.burst
 
-    def _take(self, message: Message | Happened | EventsRefused) -> bool:
+    def _confirmed(self) -> bool:
+        """All that was asked again has been read."""
+        return self._asked is not None and self._known.confirmed(self._asked) and self._reread >= self._awaited
+
+    def _take(self, message: Message | Happened | EventsRefused | Reread) -> bool:
+        if isinstance(message, Reread):
+            self._reread = max(message.number, self._reread)
+            return True
         back = isinstance(message, Listed) and self._known.lost(message.feed)
         news = self._known.take(message)
         if back:
@@ -171,8 +183,10 @@ class _Loop:
         graces = (max(one.recheck, self._pace.burst) for one in self._judgements if one.recheck is not None)
         self._recheck = now + min(graces, default=float("inf"))
         over = settled(self._judgements)
-        if over and self._asked is None:
-            self._asked = self._known.refresh()
+        told = by_events(self._judgements, self._snapshot) if over else frozenset()
+        if over and (self._asked is None or not told <= self._doubted):
+            self._asked, self._doubted = self._known.refresh(), told
+            self._awaited = self._events.refresh(sorted(told)) if told else 0
             return False
         self._asked = None
         for index, one in enumerate(self._judgements):
@@ -194,6 +208,15 @@ class _Loop:
         if ended is not Ended.SETTLED and verdict in (Verdict.HEALTHY, Verdict.FAILED, Verdict.PAUSED):
             verdict = Verdict.PROGRESSING  # reached, but not confirmed
         return Outcome(ended, verdict, self._judgements, self._snapshot, unreachable)
+
+
+def by_events(judgements: Sequence[Judgement], snapshot: Snapshot) -> frozenset[str]:
+    """The uids of the pods of which only events say why they fail: what these said may be over by now."""
+    if "Event" in snapshot.unreadable:
+        return frozenset()
+    causes = [cause for one in judgements if one.verdict is Verdict.FAILED for cause in one.causes]
+    names = {pod for cause in causes if cause.rule in BY_EVENTS for pod in cause.pods}
+    return frozenset(str(pod["metadata"]["uid"]) for pod in snapshot.of("Pod") if pod["metadata"]["name"] in names)
 
 
 def settled(judgements: Sequence[Judgement]) -> bool:

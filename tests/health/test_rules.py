@@ -756,7 +756,7 @@ CASES = [
     Case(
         "32 no such secret",
         creating(("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "nope" not found')),
-        fails("volume_not_mounted", 20),
+        fails("volume_not_mounted", 32),
         message='secret "nope" not found',
     ),
     Case(
@@ -765,7 +765,7 @@ CASES = [
             ("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "nope" not found'),
             ("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[v]: timed out waiting"),
         ),
-        fails("volume_not_mounted", 20),
+        fails("volume_not_mounted", 32),
         message='secret "nope" not found',
     ),
     Case(

@@ -58,7 +58,7 @@ RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
         "killed by its liveness probe: HTTP probe failed with statuscode: 500",
     ),
     "missing-secret-env": (F, "config_missing", 18, 22, 'container web: secret "nope" not found'),
-    "missing-secret-volume": (F, "volume_not_mounted", 20, 25, 'secret "nope" not found'),
+    "missing-secret-volume": (F, "volume_not_mounted", 32, 37, 'secret "nope" not found'),
     "missing-tag": (F, "image_not_found", 3, 8, "/fault:absent not found"),
     "never-ready": (F, "never_ready", 60, 64, "HTTP probe failed with statuscode: 503"),
     "no-replicas": (H, None, 0, 2, ""),
@@ -196,7 +196,7 @@ NOTED: dict[str, tuple[Callable[[], list[Look]], str, str | None, float, float]]
     ),
     "nosecretvol": (
         lambda: both((0.5, CREATING), told=("FailedMount", 'MountVolume.SetUp failed : secret "nope" not found')),
-        F, "volume_not_mounted", 20.5, 20.6,
+        F, "volume_not_mounted", 32.5, 32.6,
     ),
     "nocommand": (
         lambda: both(
