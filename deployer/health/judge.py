@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, name, of_object, ready, ready_since, status, uid
+from deployer.health.objects import condition, created, name, of_object, owned, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -129,7 +129,10 @@ def _symptoms(
     leaving = any(pod["metadata"].get("deletionTimestamp") for pod in rollout.old)
     if rollout.owner is not None:
         moving = f"{rollout.counts}{status(rollout.owner).get('replicas')}"
-        refused = replicasets.pods_refused(rollout.owner, events, limits, moving=moving, leaving=leaving)
+        made = max(map(created, owned(snapshot.of("Pod"), uid(rollout.owner))), default=0.0)
+        refused = replicasets.pods_refused(
+            rollout.owner, events, limits, moving=moving, leaving=leaving, since=since, made=made
+        )
         found += [refused] if refused else []
     for pod in rollout.pods:
         about = of_object(events, pod)

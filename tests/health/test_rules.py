@@ -100,6 +100,7 @@ REFUSED = "dial tcp 10.0.0.9:443: connect: connection refused"
 NOPE = 'runc create failed: unable to start container process: exec: "/nope": stat /nope: no such file or directory'
 SHIM = "failed to create containerd task: failed to create shim task: context deadline exceeded"
 CONDITION = "ReplicaFailure"
+SECURITY = 'pods "db-0" is forbidden: violates PodSecurity "restricted:latest": x'
 
 
 def refused(message: str, **more: Any) -> Objects:
@@ -204,6 +205,20 @@ def stateful(*pods: Any, **more: Any) -> Objects:
         for n, (one, revision) in enumerate(pods)
     ]
     return [item, *made]
+
+
+def refused_set(text: str, t: float = 3, *, pods: int = 0, made: float = 1, **more: Any) -> Objects:
+    """A StatefulSet of three that lacks pods, and the event that says why, last seen at `t`."""
+    item = statefulset(replicas=3, updated=pods, ready=0, total=pods, **more)
+    mine = [
+        pod(item, f"db-{n}", container(ready=False), labels={"controller-revision-hash": "db-2"}, t=made)
+        for n in range(pods)
+    ]
+    return [
+        item,
+        *mine,
+        event(item, "FailedCreate", f"create Pod db-{pods} in StatefulSet db failed error: {text}", t=t),
+    ]
 
 
 def daemons(*pods: Any, extra: Iterable[Any] = (), **more: Any) -> Objects:
@@ -351,6 +366,28 @@ CASES = [
         ),
         fails("pods_refused", 10, 10),
         message="PodSecurity: new",
+    ),
+    Case("11 a StatefulSet's", refused_set(SECURITY), fails("pods_refused", 10), "StatefulSet", "db"),
+    Case(
+        "11 a StatefulSet's, refused after its first pod",
+        refused_set(SECURITY, 9, pods=1, made=8, podManagementPolicy="Parallel"),
+        fails("pods_refused", 10, 9),
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "11 a StatefulSet's, told before the rollout: nothing was made since",
+        refused_set(SECURITY, -300),
+        fails("pods_refused", 30),
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "10 a StatefulSet's quota",
+        refused_set('pods "db-0" is forbidden: exceeded quota: q'),
+        fails("quota_exceeded", 30),
+        "StatefulSet",
+        "db",
     ),
     # ---- images
     Case("15 no image name", rollout(container(waiting("InvalidImageName"))), fails("image_name", 0)),
