@@ -49,7 +49,9 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         and available >= updated
         and (mine >= wanted or _blind(snapshot) or wanted == 0)
     )
-    symptoms = tuple(filter(None, (_not_made(item, since, limits), _past_deadline(item, new, since, observed, limits))))
+    symptoms = tuple(
+        filter(None, (_not_made(item, since, observed, limits), _past_deadline(item, new, since, observed, limits)))
+    )
     verdict = Verdict.PAUSED if spec.get("paused") and not (observed and complete) else None
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     slack = 0
@@ -82,14 +84,25 @@ def _new_replicaset(item: Object, snapshot: Snapshot) -> Object | None:
     return next((one for one in mine if (one["metadata"].get("annotations") or {}).get(key) == wanted), None)
 
 
-def _not_made(item: Object, since: float, limits: Limits) -> Symptom | None:
-    """[2] Progressing=False, ReplicaSetCreateError: while observedGeneration lags (k8s deployment/sync.go)."""
+def _not_made(item: Object, since: float, observed: bool, limits: Limits) -> Symptom | None:
+    """[2] Progressing=False, ReplicaSetCreateError: while observedGeneration lags (k8s deployment/sync.go).
+
+    The condition keeps its time while it stays, so one from before `since` may be about this rollout as well: the
+    controller has three times as long to see the change. Once it has, such a one is over.
+    """
     found = condition(item, "Progressing")
-    if found.get("reason") != "ReplicaSetCreateError" or (seconds(found.get("lastUpdateTime")) or 0) < int(since):
+    old = (seconds(found.get("lastUpdateTime")) or 0) < int(since)
+    if found.get("reason") != "ReplicaSetCreateError" or (old and observed):
         return None
     text = str(found.get("message") or "")
     return of_owner(
-        item, "replicaset_not_made", "ReplicaSetCreateError", text, limits.replicaset, hint="mend what the message says"
+        item,
+        "replicaset_not_made",
+        "ReplicaSetCreateError",
+        text,
+        3 * limits.replicaset if old else limits.replicaset,
+        hint="mend what the message says",
+        timer="old" if old else "",
     )
 
 

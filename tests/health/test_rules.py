@@ -282,9 +282,14 @@ CASES = [
         fails("replicaset_not_made", 10),
     ),
     Case(
-        "2 before the rollout",
+        "2 it stays from before the rollout",
         progressing("ReplicaSetCreateError", "exceeded quota: q", -5, observed=1),
-        [(3, P, None), (60, P, None)],
+        fails("replicaset_not_made", 30),
+    ),
+    Case(
+        "2 of the version before, and this one is seen in time",
+        lambda t: progressing("ReplicaSetCreateError", "exceeded quota: q", -5, observed=1 if t < 20 else 2),
+        [(3, P, None), (19, P, "replicaset_not_made"), (20, P, None), (60, P, None)],
     ),
     Case(
         "3 deadline",
