@@ -174,7 +174,7 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
 
     A controller's symptom fails it. A pod's does where all new pods are doomed, where the doomed ones block the
     rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet always: it
-    goes one pod at a time. A Job has its own count of failed pods.
+    goes one pod at a time. A Job has its own count of failed pods; one of which no pod can ever begin is not counted.
     """
     by_pod = {
         one.cause.pods[0]: one
@@ -191,10 +191,20 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     everyone = len(by_pod) == len(rollout.pods)
     blocked = len(lacking) >= rollout.may_lack and all(name(pod) in by_pod for pod in lacking)
     if workload.kind == "Job":
-        return of_template or of_owner
+        return of_template or of_owner or _never_begun(rollout, tuple(by_pod.values()))
     if everyone or blocked or of_template or of_owner or workload.kind in ("StatefulSet", "Pod"):
         return (*by_pod.values(), *of_owner)
     return ()
+
+
+def _never_begun(rollout: Rollout, doomed: tuple[Symptom, ...]) -> tuple[Symptom, ...]:
+    """[44] All pods of a Job are kept from their first start: no room, no volume, no image.
+
+    Where one has ended before, the others may only have to wait for the room that it leaves.
+    """
+    kept = tuple(one for one in doomed if not one.cause.logs)
+    begun = rollout.ended or rollout.counts.ready
+    return kept if len(kept) == len(rollout.pods) and not begun else ()
 
 
 def _disproved(symptom: Symptom, rollout: Rollout) -> bool:

@@ -1,11 +1,25 @@
 """What each kind of workload says of its own rollout: rows 1 to 9 and 36 to 43. One function a kind."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from deployer.health.containers import Seen, not_startable
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, label, live, name, owned, owner, ready, seconds, status, uid
+from deployer.health.objects import (
+    condition,
+    containers,
+    created,
+    label,
+    live,
+    name,
+    owned,
+    owner,
+    ready,
+    seconds,
+    status,
+    uid,
+)
 from deployer.health.symptom import Symptom, of_owner
 from deployer.health.verdict import Cause, Counts, Object, Snapshot, Verdict
 
@@ -18,7 +32,7 @@ class Rollout:
     complete: bool  # the controller has done all it will do
     summary: str
     pods: tuple[Object, ...] = ()  # new, live
-    old: tuple[Object, ...] = ()  # of other revisions, still there
+    old: tuple[Object, ...] = ()  # of other revisions, still there; of a Job: whatever leaves and makes room
     owner: Object | None = None  # who makes the new pods
     template: Object = field(default_factory=dict)
     may_lack: int = 0  # pods that may be unavailable before the rollout blocks
@@ -26,6 +40,7 @@ class Rollout:
     symptoms: tuple[Symptom, ...] = ()
     warnings: tuple[str, ...] = ()
     evicted: int = 0
+    ended: tuple[Object, ...] = ()  # pods of a Job that have come to their end, one way or the other
 
 
 def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollout:
@@ -257,26 +272,46 @@ def job(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollo
     """[43] Job: condition Complete or Failed (FailureTarget comes first), suspended, or still running (helm#30533)."""
     state, spec = status(item), item["spec"]
     wanted, succeeded = int(spec.get("completions") or 1), int(state.get("succeeded") or 0)
-    pods = live(owned(snapshot.of("Pod"), uid(item)))
+    theirs = owned(snapshot.of("Pod"), uid(item))
+    ended = [pod for pod in theirs if status(pod).get("phase") in ("Failed", "Succeeded")]
     counts = Counts(wanted, int(state.get("active") or 0), succeeded, succeeded)
     failed = next(
         (c for c in (condition(item, k) for k in ("Failed", "FailureTarget")) if c.get("status") == "True"), None
     )
-    symptoms: tuple[Symptom, ...] = ()
+    symptoms = _never_started(ended, limits)
     if failed:
-        ended = [pod for pod in owned(snapshot.of("Pod"), uid(item)) if status(pod).get("phase") == "Failed"]
-        symptoms = (_job_failed(item, failed, max(ended, key=created, default=None)),)
+        bad = [pod for pod in ended if status(pod).get("phase") == "Failed"]
+        symptoms = (_job_failed(item, failed, max(bad, key=created, default=None)),)
     suspended = spec.get("suspend") and condition(item, "Suspended").get("status") == "True"
     return Rollout(
         counts,
         condition(item, "Complete").get("status") == "True",
         f"{succeeded} of {wanted} completions",
-        tuple(pods),
+        tuple(live(theirs)),
+        tuple(pod for pod in snapshot.of("Pod") if pod["metadata"].get("deletionTimestamp")),
         owner=item,
         template={},  # no soak: it ends
         verdict=Verdict.PAUSED if suspended else None,
         symptoms=symptoms,
+        ended=tuple(ended),
     )
+
+
+def _never_started(ended: Sequence[Object], limits: Limits) -> tuple[Symptom, ...]:
+    """[22] A program that cannot be started ends a pod of restartPolicy Never; the Job tries it in six more.
+
+    Only where all have ended so: one that came further shows that the template is sound.
+    """
+    found = [_not_startable(pod, limits) for pod in ended]
+    return tuple(filter(None, found)) if all(found) else ()
+
+
+def _not_startable(pod: Object, limits: Limits) -> Symptom | None:
+    seen = (
+        Seen(pod, spec, state, init, (), events_readable=True, pull_text=None, restarts_before=0, limits=limits)
+        for spec, state, init in containers(pod)
+    )
+    return next(filter(None, map(not_startable, seen)), None)
 
 
 def _job_failed(item: Object, failed: Object, pod: Object | None) -> Symptom:

@@ -43,6 +43,7 @@ from deployer.health.verdict import Judgement, Snapshot, Workload
 P, H, F, PAUSED = "progressing", "healthy", "failed", "paused"
 ANY = "any"
 BLIND = ("ReplicaSet", "Pod")
+J = ("Job", "migrate")
 Objects = list[Any]
 
 
@@ -235,6 +236,22 @@ def jobs(*pods: Any, **more: Any) -> Objects:
     item = job(**more)
     containers = [(one if isinstance(one, list) else [one], phase) for one, phase in pods]
     return [item, *(pod(item, f"migrate-{n}", *some, phase=phase) for n, (some, phase) in enumerate(containers))]
+
+
+def unplaced(text: str) -> Any:
+    """What keeps a pod from a node."""
+    return {"conditions": [condition("PodScheduled", "False", "Unschedulable", text)]}
+
+
+def mounts() -> Any:
+    """A pod that mounts the claim `data`."""
+    return {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+
+
+def job_without(what: Any, **more: Any) -> Objects:
+    """A Job whose one pod cannot begin."""
+    item = job(**({"active": 1} | more))
+    return [item, pod(item, "migrate-0", container(waiting("x"), **PLAIN), restartPolicy="Never", **what)]
 
 
 def with_sidecar(native: Any, work: Any, phase: str = "Running", **more: Any) -> Objects:
@@ -1034,6 +1051,57 @@ CASES = [
         "migrate",
     ),
     Case("44 a hook's image", jobs((pulling(ABSENT), None), active=1), fails("image_not_found", 3), "Job", "migrate"),
+    Case(
+        "44 a hook's registry is away", jobs((pulling(REFUSED), None), active=1), fails("image_pull_transient", 90), *J
+    ),
+    Case("44 a hook has no room", job_without(unplaced(NO_CPU)), fails("no_room", 60), *J),
+    Case("44 a hook's claim is lost", [*job_without(mounts()), claim(phase="Lost")], fails("claim_lost", 0), *J),
+    Case(
+        "44 a hook's claim is unbound",
+        [*job_without(unplaced(IMMEDIATE) | mounts()), claim()],
+        fails("claim_unbound", 60),
+        *J,
+    ),
+    Case(
+        "44 a hook has no room while old pods leave",
+        [*job_without(unplaced(NO_CPU)), pod(replicaset(deployment()), "web-old", leaving=True)],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 the others have no room until the first are done",
+        [
+            *job_without(unplaced(NO_CPU), active=1, succeeded=1),
+            pod(job(), "migrate-9", container(ended(0), **PLAIN), phase="Succeeded"),
+        ],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 one has room, the others not yet",
+        [*job_without(unplaced(NO_CPU), active=2), pod(job(), "migrate-9", container(**PLAIN))],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 no such command, restartPolicy Never",
+        jobs(*[(container(ended(128, "StartError", NOPE)), "Failed")] * 2, failed=2),
+        fails("not_startable", 5),
+        *J,
+        message="cannot start `/nope`",
+    ),
+    Case(
+        "44 no such command on one node, another starts it",
+        jobs((container(ended(128, "StartError", NOPE)), "Failed"), (container(), None), active=1, failed=1),
+        never("not_startable"),
+        *J,
+    ),
+    Case(
+        "44 no such command on one node, another started it",
+        jobs((container(ended(128, "StartError", NOPE)), "Failed"), (container(ended(3)), "Failed"), failed=2),
+        [(3, P, None), (60, P, None)],
+        *J,
+    ),
     Case("44 a hook pod runs", [pod(None, "hook", restartPolicy="Never")], [(3, P, None)], "Pod", "hook"),
     Case(
         "44 a hook pod is done",
