@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, name, of_object, owned, ready, ready_since, status, uid
+from deployer.health.objects import condition, created, expires, name, of_object, owned, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -20,6 +20,7 @@ class Memory:
     """What one look leaves for the next. Times are seconds since the epoch."""
 
     uid: str | None = None  # of the workload, once seen
+    expires: bool = False  # it is a Job that goes once it has ended
     first: Mapping[str, float] = field(default_factory=dict)  # symptom: since when it lasts
     pulls: Mapping[str, str] = field(default_factory=dict)  # container: why its last pull failed
     restarts: Mapping[str, int] = field(default_factory=dict)  # container: restarts from before the rollout
@@ -86,10 +87,15 @@ def judge(
 
 def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
     """[48] Deleted, or deleted and made anew by somebody else: this rollout is over. [43] A Job may be cleaned up."""
+    if memory.uid is None and workload.expires:
+        return Judgement(workload, Verdict.HEALTHY, "has ended and was removed (ttlSecondsAfterFinished)"), memory
     if memory.uid is None:
         return Judgement(workload, Verdict.PROGRESSING, "is not there yet"), memory
     if workload.kind == "Job" and memory.last and memory.last.verdict in (Verdict.HEALTHY, Verdict.FAILED):
         return memory.last, memory  # ttlSecondsAfterFinished took it
+    if memory.expires:
+        said = "was removed before anybody saw how it ended (ttlSecondsAfterFinished)"
+        return Judgement(workload, Verdict.INDETERMINATE, said), memory
     cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
     return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
 
@@ -110,6 +116,7 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
     changed = moved != memory.moved
     return Memory(
         uid(item),
+        expires(item),
         memory.first,
         pulls,
         restarts,

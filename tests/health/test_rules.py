@@ -59,6 +59,7 @@ class Case:
     message: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    expires: bool = False
 
 
 def said(case: Case) -> list[Judgement]:
@@ -67,7 +68,12 @@ def said(case: Case) -> list[Judgement]:
         objects = case.objects(t) if callable(case.objects) else case.objects
         seen = objects if isinstance(objects, Snapshot) else snapshot(*objects)
         one, memory = judge(
-            Workload(case.kind, case.name, case.beside), seen, memory, since=T0, now=T0 + t, limits=case.limits
+            Workload(case.kind, case.name, case.beside, case.expires),
+            seen,
+            memory,
+            since=T0,
+            now=T0 + t,
+            limits=case.limits,
         )
         found.append(one)
     return found
@@ -1050,6 +1056,27 @@ CASES = [
         "Job",
         "migrate",
     ),
+    Case(
+        "43 gone once it has ended, before the first look",
+        [],
+        [(3, H, None)],
+        *J,
+        expires=True,
+        summary="has ended and",
+    ),
+    Case("43 not there, and nothing would remove it", [], [(3, P, None), (60, P, None)], *J),
+    Case(
+        "43 gone before anybody saw how it ended",
+        lambda t: jobs((container(), None), active=1, ttlSecondsAfterFinished=0) if t < 5 else [],
+        [(3, P, None), (9, "indeterminate", None)],
+        *J,
+    ),
+    Case(
+        "43 deleted while it ran, and nothing would remove it",
+        lambda t: jobs((container(), None), active=1) if t < 5 else [],
+        [(3, P, None), (9, F, "deleted")],
+        *J,
+    ),
     Case("44 a hook's image", jobs((pulling(ABSENT), None), active=1), fails("image_not_found", 3), "Job", "migrate"),
     Case(
         "44 a hook's registry is away", jobs((pulling(REFUSED), None), active=1), fails("image_pull_transient", 90), *J
@@ -1189,7 +1216,7 @@ def test_recheck_alone_leads_there(case: Case) -> None:
     (first, _, _), (end, verdict, rule) = steps[0], steps[-1]
     before = steps[-2][0] if len(steps) > 2 else 0
     seen = case.objects if isinstance(case.objects, Snapshot) else snapshot(*case.objects)  # type: ignore[misc]
-    workload = Workload(case.kind, case.name, case.beside)
+    workload = Workload(case.kind, case.name, case.beside, case.expires)
     memory, now, looks = Memory(), first, 0
     while True:
         one, memory = judge(workload, seen, memory, since=T0, now=T0 + now, limits=case.limits)
