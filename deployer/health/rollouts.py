@@ -193,11 +193,12 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
 def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
     """[40] A broken pod of another revision that OrderedReady waits for and never replaces (k8s#67250, #60164).
 
-    One that merely is not Ready has `readiness` seconds to become so, from the last change of the condition.
+    It has `trap` seconds to become well: an old pod may start anew just now. One that merely is not Ready has
+    `readiness` seconds, from the last change of the condition.
     """
     if item["spec"].get("podManagementPolicy", "OrderedReady") != "OrderedReady":
         return None
-    stuck = sorted((pod for pod in old if not ready(pod)), key=lambda pod: (not _broken(pod), name(pod)))
+    stuck = sorted((pod for pod in old if not ready(pod)), key=lambda pod: (not broken(pod), name(pod)))
     if not stuck:
         return None
     first = stuck[0]
@@ -207,15 +208,16 @@ def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
         "rollback_trap",
         "OrderedReady",
         f"pod {name(first)} of another revision is broken, and the controller waits for it for ever",
-        5,
+        limits.trap,
         hint=f"delete it: kubectl delete pod {name(first)}",
         timer=uid(first),
     )
-    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": tuple(map(name, stuck))})
-    return Symptom(cause, found.grace, found.key, at=None if _broken(first) else unready + limits.readiness)
+    names = tuple(name(pod) for pod in stuck if pod is first or broken(pod))
+    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": names})
+    return Symptom(cause, found.grace, found.key, at=None if broken(first) else unready + limits.readiness)
 
 
-def _broken(pod: Object) -> bool:
+def broken(pod: Object) -> bool:
     """It waits for what will not come, or failed again and does not run."""
     states = [*(status(pod).get("containerStatuses") or ()), *(status(pod).get("initContainerStatuses") or ())]
     reasons = {((one.get("state") or {}).get("waiting") or {}).get("reason") for one in states}

@@ -228,6 +228,13 @@ CASES = [
         "Job",
         "migrate",
     ),
+    Case(
+        "an old pod of a StatefulSet is in back-off, and well again after 25 s",
+        lambda t: trapped(crash(2) if t < 25 else container(running(25), restarts=2, last=ended()), t=-9999),
+        [(3, P, None), (24, P, "rollback_trap"), (26, P, None), (90, P, None)],
+        "StatefulSet",
+        "db",
+    ),
     # ---- no success
     Case(
         "a restart that nobody saw unready",

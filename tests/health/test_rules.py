@@ -931,10 +931,18 @@ CASES = [
     Case(
         "40 the trap",
         stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, current="db-2"),
-        fails("rollback_trap", 5),
+        fails("rollback_trap", 60),
         "StatefulSet",
         "db",
         message="db-0 of another revision is broken",
+    ),
+    Case(
+        "40 the trap, when a rollback looks",
+        stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, current="db-2"),
+        fails("rollback_trap", 5),
+        "StatefulSet",
+        "db",
+        limits=Limits(trap=5),
     ),
     Case(
         "40 no trap where all go at once",

@@ -88,7 +88,7 @@ RECORDED: dict[str, tuple[str, str | None, float, float, str]] = {
     "stateful-bad": (F, "image_not_found", 3, 10, "/fault:absent not found"),
     "stateful-on-delete": (H, None, 0, 2, ""),
     "stateful-partition": (H, None, 1, 8, ""),
-    "stateful-trap": (F, "rollback_trap", 5, 8, "pod web-2 of another revision is broken"),
+    "stateful-trap": (F, "rollback_trap", 60, 63, "pod web-2 of another revision is broken"),
     "stateful-trap-freed": (H, None, 1, 8, ""),
     "unschedulable-cpu": (F, "no_room", 60, 63, "0/2 nodes are available: 2 Insufficient cpu."),
     "unschedulable-selector": (F, "no_node_matches", 30, 33, "2 node(s) didn't match Pod's node affinity/selector."),
