@@ -744,7 +744,8 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
             return PausedError(outcome.headline, hint="kubectl rollout resume lets it go on")
         case Verdict.INDETERMINATE:
             return IndeterminateError(
-                outcome.headline, hint="nothing was rolled back; `deploy status` tells when the cluster answers again"
+                outcome.headline,
+                hint="nothing was rolled back; `deploy status` tells how it stands once the cluster answers",
             )
         case Verdict.PROGRESSING:
             return DeadlineError(

@@ -11,7 +11,7 @@ from apiserver import ApiServer
 
 from deployer import cluster, rollout, watch
 from deployer.health.limits import Limits
-from deployer.health.verdict import Judgement, Snapshot, Verdict, Workload
+from deployer.health.verdict import Cause, Judgement, Snapshot, Verdict, Workload
 from deployer.watch import Degraded, Disconnected, Ended, Pace, Reconnected
 from deployer.watch.events import unwell
 from deployer.watch.follow import settled, together
@@ -724,6 +724,10 @@ def test_the_worst_verdict_counts() -> None:
     assert settled(of(failed, Verdict.PROGRESSING))
     assert not settled(of(healthy, Verdict.PROGRESSING))
     assert not settled(of(healthy, Verdict.INDETERMINATE))
+    cause = Cause("changed_by_others", "Changed", "it was changed", "deployment/web")
+    overtaken = Judgement(WEB, Verdict.INDETERMINATE, "", causes=(cause,))
+    assert settled([*of(healthy), overtaken])
+    assert not settled([*of(Verdict.PROGRESSING), overtaken])
     assert together(of(healthy, paused)) is paused
     assert together(of(healthy, failed, Verdict.INDETERMINATE)) is failed
     assert together([]) is healthy

@@ -16,11 +16,21 @@ SUSPECT = 3.0
 
 
 @dataclass(frozen=True)
+class Ours:
+    """The version whose rollout is watched, as it was first seen."""
+
+    revision: str
+    generation: int
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Memory:
     """What one look leaves for the next. Times are seconds since the epoch."""
 
     uid: str | None = None  # of the workload, once seen
     expires: bool = False  # it is a Job that goes once it has ended
+    ours: Ours | None = None
     first: Mapping[str, float] = field(default_factory=dict)  # symptom: since when it lasts
     pulls: Mapping[str, str] = field(default_factory=dict)  # container: why its last pull failed
     restarts: Mapping[str, int] = field(default_factory=dict)  # container: restarts from before the rollout
@@ -45,6 +55,10 @@ def judge(
         return _absent(workload, memory)
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
+    changed = _changed(memory, item, rollout, since)
+    if changed:
+        made = _overtaken(workload, rollout, changed)
+        return made, replace(memory, last=made)
     # The pods may be ahead of the counters: one that has just crashed is no longer Ready.
     complete = rollout.complete and (workload.kind in ("Job", "Pod") or all(map(ready, rollout.pods)))
     unserved = _unserved(workload, rollout, snapshot, limits) if complete else ()
@@ -80,7 +94,8 @@ def judge(
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
-    made = replace(made, warnings=(*made.warnings, *notes.notes(workload, snapshot, now)))
+    others = ("somebody else changed its pod template during the rollout",) if changed is not None else ()
+    made = replace(made, warnings=(*made.warnings, *others, *notes.notes(workload, snapshot, now)))
     made = replace(made, recheck=min((wait for wait in waits if 0 < wait < NEVER), default=None))
     return made, replace(memory, last=made)
 
@@ -117,6 +132,7 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
     return Memory(
         uid(item),
         expires(item),
+        _ours(memory, item, rollout),
         memory.first,
         pulls,
         restarts,
@@ -124,6 +140,42 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
         now if changed else memory.moved_at,
         memory.last,
     )
+
+
+def _ours(memory: Memory, item: Object, rollout: Rollout) -> Ours | None:
+    """The first version that was seen. What makes its pods may be seen a moment after the controller's word of it."""
+    ours, generation = memory.ours, int(item["metadata"].get("generation") or 0)
+    if rollout.revision is None or (ours and (rollout.revision == ours.revision or generation > ours.generation)):
+        return ours
+    return Ours(rollout.revision, generation, _images(item))
+
+
+def _images(item: Object) -> tuple[str, ...]:
+    spec = (item["spec"].get("template") or {}).get("spec") or {}
+    return tuple(one["image"] for part in ("initContainers", "containers") for one in spec.get(part) or ())
+
+
+def _changed(memory: Memory, item: Object, rollout: Rollout, since: float) -> str | None:
+    """[48] Somebody else changed the pod template; what the version is called that rolls out instead of ours.
+
+    Empty where it is ours all the same: the same images, made anew, as by `kubectl rollout restart` or a controller
+    that restarts pods whose ConfigMap has changed.
+    """
+    ours = memory.ours
+    if ours is None or rollout.revision in (None, ours.revision):
+        return None
+    if 0 < rollout.revised < int(since):
+        return "an earlier version"
+    return "another version" if _images(item) != ours.images else ""
+
+
+def _overtaken(workload: Workload, rollout: Rollout, what: str) -> Judgement:
+    """Whether ours would have come to its end, nobody knows; a rollback would undo what somebody else has done."""
+    said = f"was changed by somebody else during the rollout: {what} rolls out ({rollout.revision})"
+    cause = Cause(
+        "changed_by_others", "Changed", f"it {said}", str(workload), hint="see who changed it, and deploy anew"
+    )
+    return Judgement(workload, Verdict.INDETERMINATE, said, rollout.counts, (cause,))
 
 
 def _symptoms(

@@ -40,6 +40,8 @@ class Rollout:
     symptoms: tuple[Symptom, ...] = ()
     warnings: tuple[str, ...] = ()
     evicted: int = 0
+    revision: str | None = None  # the name of what the new pods are made from, once the controller has seen the change
+    revised: float = 0.0  # when that was made; 0 where nobody knows
     ended: tuple[Object, ...] = ()  # pods of a Job that have come to their end, one way or the other
 
 
@@ -88,6 +90,8 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         symptoms,
         _leaving(old) if complete else (),
         sum(1 for pod in all_pods if status(pod).get("reason") in ("Evicted", "Preempting", "NodeShutdown")),
+        revision=name(new) if new else None,
+        revised=created(new) if new else 0.0,
     )
 
 
@@ -187,6 +191,8 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
         1,
         symptoms=(trapped,) if trapped else (),
         warnings=tuple(warnings),
+        revision=revision if observed else None,
+        revised=next((created(one) for one in snapshot.of("ControllerRevision") if name(one) == revision), 0.0),
     )
 
 
@@ -267,6 +273,8 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         spec.get("template") or {},
         max(1, _share(lack, desired, up=True)),
         warnings=tuple(warnings),
+        revision=name(newest) if newest and observed else None,
+        revised=created(newest) if newest else 0.0,
     )
 
 

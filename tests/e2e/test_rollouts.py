@@ -257,6 +257,22 @@ def test_26_a_good_version_over_a_bad_one_that_still_rolls(fault: Project, row: 
     within(done, 30, row)
 
 
+def test_48_undone_by_somebody_else_while_it_rolls(fault: Project, row: Note) -> None:
+    assert up(fault, "v1", {}).code == 0
+    values = sets({"env.VERSION": "v2", "env.NEVER_READY": "1"})
+    process = fault.start("up", "--env", "dev", "--tag", "v2", *values, "-o", "json")
+    assert process.stderr
+    assert any("updated pods available" in line for line in process.stderr), "it never began to watch"
+    fault.kubectl("rollout", "undo", "deployment/web")
+    out, err = process.communicate(timeout=120)
+    done = Deployed(process.returncode, out, err)
+    assert done.code == 7, done
+    assert cause(done)["rule"] == "changed_by_others", done
+    assert "an earlier version rolls out" in done.json["message"], done
+    assert done.json["release"]["restored"] is None, done
+    within(done, 40, row)
+
+
 def test_31_paused(fault: Project, row: Note) -> None:
     assert up(fault, "v1", {}).code == 0
     fault.kubectl("rollout", "pause", "deployment/web")
