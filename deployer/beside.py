@@ -51,7 +51,8 @@ def watching(
 ) -> Iterator[Doom]:
     """Watch the hooks, and with post hooks the workloads too, for as long as helm runs."""
     doom = Doom()
-    waited = (*rendered.hooks, *(rendered.workloads if rendered.waits else ()))
+    plain = rendered.workloads if rendered.waits else ()
+    waited = (*rendered.hooks, *(replace(one, expires=False) for one in plain))  # it is not there: it is still to come
     if not waited:
         yield doom
         return

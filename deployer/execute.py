@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from deployer import beside, leftover, metricguard, pullsecret, record, refusal, release, rollout, routing, storage
-from deployer.cluster import Cluster, ClusterError, Unreachable, path
+from deployer.cluster import Cluster, ClusterError, Forbidden, Unreachable, path
 from deployer.commands import docker
 from deployer.commands.helm import Helm
 from deployer.credentials import Login
@@ -27,6 +27,8 @@ from deployer.errors import (
 )
 from deployer.health.application import Seen
 from deployer.health.diagnosis import Diagnosis
+from deployer.health.limits import Limits
+from deployer.health.rollouts import broken
 from deployer.health.verdict import Judgement, Verdict, Workload
 from deployer.lock import Lease
 from deployer.mask import Mask
@@ -73,6 +75,9 @@ GLANCE = 15.0
 
 ALIVE = 0.5
 """Seconds between looks at the pods, and whether the run is to end, while metrics are watched."""
+
+TRAP = 5.0
+"""Seconds that a broken pod of the version that failed has to become well, before a rollback deletes it."""
 
 ROUTED = 60.0
 """Seconds for what implements the routes to take up a new state."""
@@ -270,12 +275,7 @@ def _do(run: _Run, step: Step) -> str:
         case Observe(guards, seconds):
             return _observe(run, guards, seconds)
         case Verify(stuck, healthy):
-            outcome = _watched(run)
-            while stuck == "deleted" and (trapped := _trapped(outcome)):
-                for pod in trapped:
-                    run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling back: deleted"))
-                    run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
-                outcome = _watched(run)
+            outcome = _watched(run) if stuck == "told" else _freed(run, stuck)
             if outcome.verdict is Verdict.HEALTHY and healthy == "observed":
                 run.judgements, run.rolled = outcome.judgements, outcome.rolled
                 return _summary(outcome)
@@ -555,9 +555,15 @@ def _unsynced(run: _Run, name: str, seen: Seen) -> DeployError:
 
 
 def _watched(
-    run: _Run, *, timeout: float | None = None, hold: float = 0.0, stop: Stop | None = None
+    run: _Run,
+    *,
+    timeout: float | None = None,
+    limits: Limits | None = None,
+    hold: float = 0.0,
+    stop: Stop | None = None,
 ) -> rollout.Outcome:
-    """Until a verdict. `timeout`: seconds, else the profile's; `stop`: what may end it, else what ends the run."""
+    """Until a verdict. `timeout`: seconds, `limits`: else the profile's; `stop`: what may end it, else what ends the
+    run."""
     try:
         return rollout.follow(
             run.cluster,
@@ -565,7 +571,7 @@ def _watched(
             release.workloads(run.manifest),
             since=run.since,
             timeout=timeout or run.profile.release.timeout,
-            limits=run.profile.health,
+            limits=limits or run.profile.health,
             tell=run.tell,
             stop=stop or run.stop,
             hold=hold,
@@ -650,6 +656,30 @@ def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
     return watched.headline
 
 
+def _freed(run: _Run, stuck: Literal["awaited", "deleted"]) -> rollout.Outcome:
+    """Until a verdict; the pods that a StatefulSet waits for in vain are deleted on the way, each of them once.
+
+    A rollback knows that they are of the version that failed. Before another version they are deleted only where they
+    are broken for a while: one that runs and is not ready may be at work.
+    """
+    back, gone = stuck == "deleted", set[str]()
+    limits = replace(run.profile.health, trap=min(TRAP, run.profile.health.trap)) if back else run.profile.health
+    while True:
+        outcome = _watched(run, limits=limits)
+        ill = {pod["metadata"]["name"] for pod in outcome.snapshot.of("Pod") if back or broken(pod)}
+        trapped = [pod for pod in _trapped(outcome) if pod in ill - gone]
+        if not trapped:
+            return outcome
+        for pod in trapped:
+            try:
+                run.cluster.delete(path("Pod", run.plan.target.namespace, pod))
+            except Forbidden as error:
+                _warn(run, f"pod {pod} keeps its StatefulSet from rolling, and cannot be deleted: {error.message}")
+                return outcome
+            run.tell(Notice(f"pod {pod} is broken and keeps its StatefulSet from rolling{' back' * back}: deleted"))
+            gone.add(pod)
+
+
 def _trapped(outcome: rollout.Outcome) -> tuple[str, ...]:
     """Pods that a StatefulSet waits for in vain."""
     causes = [cause for judgement in outcome.judgements for cause in judgement.causes]
@@ -714,7 +744,8 @@ def _verdict(outcome: rollout.Outcome) -> DeployError:
             return PausedError(outcome.headline, hint="kubectl rollout resume lets it go on")
         case Verdict.INDETERMINATE:
             return IndeterminateError(
-                outcome.headline, hint="nothing was rolled back; `deploy status` tells when the cluster answers again"
+                outcome.headline,
+                hint="nothing was rolled back; `deploy status` tells how it stands once the cluster answers",
             )
         case Verdict.PROGRESSING:
             return DeadlineError(

@@ -30,11 +30,12 @@ def upgraded(answer: str) -> tuple[int, str]:
 def workloads(manifest: str) -> tuple[Workload, ...]:
     """What rolls out in a release, in the manifest's order, and what the release has beside it."""
     items = [item for item in objects(manifest) if item.get("kind")]
-    return tuple(
-        Workload(item["kind"], item["metadata"]["name"], _beside(item, items))
-        for item in items
-        if item["kind"] in JUDGED
-    )
+    return tuple(_workload(item, items) for item in items if item["kind"] in JUDGED)
+
+
+def _workload(item: dict[str, Any], items: Sequence[dict[str, Any]]) -> Workload:
+    expires = item["kind"] == "Job" and (item.get("spec") or {}).get("ttlSecondsAfterFinished") is not None
+    return Workload(item["kind"], item["metadata"]["name"], _beside(item, items), expires)
 
 
 def _beside(workload: dict[str, Any], items: Sequence[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
@@ -118,7 +119,7 @@ def rendered(manifest: Iterable[dict[str, Any]], *, first: bool) -> Rendered:
             if kind in ("Job", "Pod"):
                 hooks.append(Workload(kind, item["metadata"]["name"]))
         elif kind in JUDGED and not any(when):
-            plain.append(Workload(kind, item["metadata"]["name"], _beside(item, items)))
+            plain.append(_workload(item, items))
             selectors.append((item["spec"].get("selector") or {}).get("matchLabels") or {})
     common = set.intersection(*(set(one.items()) for one in selectors)) if selectors else set()
     labels = ",".join(f"{key}={value}" for key, value in sorted(common))

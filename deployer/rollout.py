@@ -177,7 +177,7 @@ def _created(pod: Object) -> float:
 
 def _headline(ended: watch.Outcome, worst: Judgement | None, timeout: float) -> str:
     if ended.verdict is Verdict.INDETERMINATE:
-        return f"no verdict: {ended.unreachable}"
+        return f"no verdict: {ended.unreachable or (f'{worst.workload} {worst.summary}' if worst else 'nothing seen')}"
     if worst is None:
         return "no verdict"
     cause = f": {worst.causes[0].message}" if worst.causes else ""

@@ -135,7 +135,7 @@ def _judged(
 ) -> tuple[Snapshot, tuple[Judgement, ...]]:
     with ThreadPoolExecutor(8) as pool:
         exist = list(pool.map(lambda workload: _exists(cluster, namespace, workload), workloads))
-    there = [workload for workload, exists in zip(workloads, exist, strict=True) if exists]
+    there = [one for one, exists in zip(workloads, exist, strict=True) if exists or one.expires]
     seen = snapshot(cluster, watch.discover(cluster, namespace, there))
     now = cluster.server_time()
     judgements = [

@@ -101,6 +101,14 @@ def test_what_is_waited_for(items: list[dict[str, Any]], first: bool, expected: 
     assert rendered(objects(json.dumps({"kind": "List", "items": items})), first=first) == expected
 
 
+def test_a_job_that_is_removed_once_it_has_ended_is_marked() -> None:
+    items = [JOB, {"kind": "Job", "metadata": {"name": "seed"}, "spec": {"ttlSecondsAfterFinished": 0}}]
+    found = rendered(items, first=True).workloads
+    assert [(one.name, one.expires) for one in found] == [("once", False), ("seed", True)]
+    assert workloads(json.dumps({"kind": "List", "items": items})) == found
+    assert [one.expires for one in workloads(json.dumps({"kind": "List", "items": items}))] == [False, True]
+
+
 def labelled(kind: str, name: str, **labels: str) -> dict[str, Any]:
     template = {"metadata": {"labels": labels}}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {"template": template}}

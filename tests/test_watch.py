@@ -9,7 +9,8 @@ import apiserver
 import pytest
 from apiserver import ApiServer
 
-from deployer import cluster, watch
+from deployer import cluster, rollout, watch
+from deployer.health.limits import Limits
 from deployer.health.verdict import Cause, Judgement, Snapshot, Verdict, Workload
 from deployer.watch import Degraded, Disconnected, Ended, Pace, Reconnected
 from deployer.watch.events import unwell
@@ -735,6 +736,32 @@ def test_an_api_that_hesitates_is_asked_again_for_workloads(api: ApiServer, door
         watch.discover(door, "dev", [WEB], deadline=time.monotonic() + 0.1, pace=QUICK)
 
 
+# Jobs that are removed once they have ended
+
+
+def short_lived(**status: Any) -> dict[str, Any]:
+    return {"kind": "Job", "spec": {"ttlSecondsAfterFinished": 0}, "status": status}
+
+
+def test_a_job_that_went_before_it_was_looked_for_is_over(door: cluster.Cluster) -> None:
+    found = watch.discover(door, "dev", [Workload("Job", "seed", expires=True)])
+    assert [(one.kind, one.fields) for one in found.sources] == [("Job", "metadata.name=seed")]
+    with pytest.raises(cluster.NotFound):
+        watch.discover(door, "dev", [Workload("Job", "seed")])
+
+
+@pytest.mark.parametrize("how", ["Complete", "Failed"])
+def test_a_job_that_goes_with_its_last_change_is_judged_by_it(api: ApiServer, door: cluster.Cluster, how: str) -> None:
+    jobs, seed = cluster.path("Job", "dev"), Workload("Job", "seed", expires=True)
+    api.put(jobs, "seed", short_lived(active=1))
+    judge = rollout.judging(seed, door.server_time(), Limits())
+    seen = Follow(door, selection=watch.discover(door, "dev", [seed]), judge=judge).judged()
+    api.put(jobs, "seed", short_lived(conditions=[{"type": how, "status": "True"}]))
+    api.delete(jobs, "seed")
+    found = seen.end()
+    assert (found.ended, found.verdict) == (Ended.SETTLED, "healthy" if how == "Complete" else "failed")
+
+
 # verdicts together
 
 
@@ -747,6 +774,10 @@ def test_the_worst_verdict_counts() -> None:
     assert settled(of(failed, Verdict.PROGRESSING))
     assert not settled(of(healthy, Verdict.PROGRESSING))
     assert not settled(of(healthy, Verdict.INDETERMINATE))
+    cause = Cause("changed_by_others", "Changed", "it was changed", "deployment/web")
+    overtaken = Judgement(WEB, Verdict.INDETERMINATE, "", causes=(cause,))
+    assert settled([*of(healthy), overtaken])
+    assert not settled([*of(Verdict.PROGRESSING), overtaken])
     assert together(of(healthy, paused)) is paused
     assert together(of(healthy, failed, Verdict.INDETERMINATE)) is failed
     assert together([]) is healthy

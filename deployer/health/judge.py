@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, name, of_object, owned, ready, ready_since, status, uid
+from deployer.health.objects import condition, created, expires, name, of_object, owned, ready, ready_since, status, uid
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import EVICTED, KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -18,10 +18,21 @@ NEEDED = frozenset({"Pod", "ReplicaSet", "ControllerRevision"})
 
 
 @dataclass(frozen=True)
+class Ours:
+    """The version whose rollout is watched, as it was first seen."""
+
+    revision: str
+    generation: int
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Memory:
     """What one look leaves for the next. Times are seconds since the epoch."""
 
     uid: str | None = None  # of the workload, once seen
+    expires: bool = False  # it is a Job that goes once it has ended
+    ours: Ours | None = None
     first: Mapping[str, float] = field(default_factory=dict)  # symptom: since when it lasts
     pulls: Mapping[str, str] = field(default_factory=dict)  # container: why its last pull failed
     restarts: Mapping[str, int] = field(default_factory=dict)  # container: restarts from before the rollout
@@ -46,6 +57,10 @@ def judge(
         return _absent(workload, memory)
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
+    changed = _changed(memory, item, rollout, since)
+    if changed:
+        made = _overtaken(workload, rollout, changed)
+        return made, replace(memory, last=made)
     # The pods may be ahead of the counters: one that has just crashed is no longer Ready.
     complete = rollout.complete and (workload.kind in ("Job", "Pod") or all(map(ready, rollout.pods)))
     unserved = _unserved(workload, rollout, snapshot, limits) if complete else ()
@@ -82,17 +97,23 @@ def judge(
         if left <= 0:
             made = _stuck(made, patience)
         waits.append(left)
-    made = replace(made, warnings=(*made.warnings, *notes.notes(workload, snapshot, now)))
+    others = ("somebody else changed its pod template during the rollout",) if changed is not None else ()
+    made = replace(made, warnings=(*made.warnings, *others, *notes.notes(workload, snapshot, now)))
     made = replace(made, recheck=min((wait for wait in waits if 0 < wait < NEVER), default=None))
     return made, replace(memory, last=made)
 
 
 def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
     """[48] Deleted, or deleted and made anew by somebody else: this rollout is over. [43] A Job may be cleaned up."""
+    if memory.uid is None and workload.expires:
+        return Judgement(workload, Verdict.HEALTHY, "has ended and was removed (ttlSecondsAfterFinished)"), memory
     if memory.uid is None:
         return Judgement(workload, Verdict.PROGRESSING, "is not there yet"), memory
     if workload.kind == "Job" and memory.last and memory.last.verdict in (Verdict.HEALTHY, Verdict.FAILED):
         return memory.last, memory  # ttlSecondsAfterFinished took it
+    if memory.expires:
+        said = "was removed before anybody saw how it ended (ttlSecondsAfterFinished)"
+        return Judgement(workload, Verdict.INDETERMINATE, said), memory
     cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
     return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
 
@@ -113,6 +134,8 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
     changed = moved != memory.moved
     return Memory(
         uid(item),
+        expires(item),
+        _ours(memory, item, rollout),
         memory.first,
         pulls,
         restarts,
@@ -120,6 +143,42 @@ def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now:
         now if changed else memory.moved_at,
         memory.last,
     )
+
+
+def _ours(memory: Memory, item: Object, rollout: Rollout) -> Ours | None:
+    """The first version that was seen. What makes its pods may be seen a moment after the controller's word of it."""
+    ours, generation = memory.ours, int(item["metadata"].get("generation") or 0)
+    if rollout.revision is None or (ours and (rollout.revision == ours.revision or generation > ours.generation)):
+        return ours
+    return Ours(rollout.revision, generation, _images(item))
+
+
+def _images(item: Object) -> tuple[str, ...]:
+    spec = (item["spec"].get("template") or {}).get("spec") or {}
+    return tuple(one["image"] for part in ("initContainers", "containers") for one in spec.get(part) or ())
+
+
+def _changed(memory: Memory, item: Object, rollout: Rollout, since: float) -> str | None:
+    """[48] Somebody else changed the pod template; what the version is called that rolls out instead of ours.
+
+    Empty where it is ours all the same: the same images, made anew, as by `kubectl rollout restart` or a controller
+    that restarts pods whose ConfigMap has changed.
+    """
+    ours = memory.ours
+    if ours is None or rollout.revision in (None, ours.revision):
+        return None
+    if 0 < rollout.revised < int(since):
+        return "an earlier version"
+    return "another version" if _images(item) != ours.images else ""
+
+
+def _overtaken(workload: Workload, rollout: Rollout, what: str) -> Judgement:
+    """Whether ours would have come to its end, nobody knows; a rollback would undo what somebody else has done."""
+    said = f"was changed by somebody else during the rollout: {what} rolls out ({rollout.revision})"
+    cause = Cause(
+        "changed_by_others", "Changed", f"it {said}", str(workload), hint="see who changed it, and deploy anew"
+    )
+    return Judgement(workload, Verdict.INDETERMINATE, said, rollout.counts, (cause,))
 
 
 def _symptoms(
@@ -132,7 +191,10 @@ def _symptoms(
     leaving = any(pod["metadata"].get("deletionTimestamp") for pod in rollout.old)
     if rollout.owner is not None:
         moving = f"{rollout.counts}{status(rollout.owner).get('replicas')}"
-        refused = replicasets.pods_refused(rollout.owner, events, limits, moving=moving, leaving=leaving)
+        made = max(map(created, owned(snapshot.of("Pod"), uid(rollout.owner))), default=0.0)
+        refused = replicasets.pods_refused(
+            rollout.owner, events, limits, moving=moving, leaving=leaving, since=since, made=made
+        )
         found += [refused] if refused else []
     for pod in rollout.pods:
         about = of_object(events, pod)
@@ -200,7 +262,7 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
 
     A controller's symptom fails it. A pod's does where all new pods are doomed, where the doomed ones block the
     rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet always: it
-    goes one pod at a time. A Job has its own count of failed pods.
+    goes one pod at a time. A Job has its own count of failed pods; one of which no pod can ever begin is not counted.
     """
     by_pod = {
         one.cause.pods[0]: one
@@ -217,10 +279,20 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     everyone = len(by_pod) == len(rollout.pods)
     blocked = len(lacking) >= rollout.may_lack and all(name(pod) in by_pod for pod in lacking)
     if workload.kind == "Job":
-        return of_template or of_owner
+        return of_template or of_owner or _never_begun(rollout, tuple(by_pod.values()))
     if everyone or blocked or of_template or of_owner or workload.kind in ("StatefulSet", "Pod"):
         return (*by_pod.values(), *of_owner)
     return ()
+
+
+def _never_begun(rollout: Rollout, doomed: tuple[Symptom, ...]) -> tuple[Symptom, ...]:
+    """[44] All pods of a Job are kept from their first start: no room, no volume, no image.
+
+    Where one has ended before, the others may only have to wait for the room that it leaves.
+    """
+    kept = tuple(one for one in doomed if not one.cause.logs)
+    begun = rollout.ended or rollout.counts.ready
+    return kept if len(kept) == len(rollout.pods) and not begun else ()
 
 
 def _disproved(symptom: Symptom, rollout: Rollout) -> bool:

@@ -42,6 +42,16 @@ def condition(item: Object, kind: str) -> dict[str, Any]:
     return {}
 
 
+def expires(item: Object) -> bool:
+    """A Job that Kubernetes removes once it has ended."""
+    return item.get("kind") == "Job" and item["spec"].get("ttlSecondsAfterFinished") is not None
+
+
+def expired(item: Object) -> bool:
+    """Such a Job, and it has ended."""
+    return expires(item) and any(condition(item, kind).get("status") == "True" for kind in ("Complete", "Failed"))
+
+
 def owner(item: Object) -> str | None:
     """uid of the controller that owns the object."""
     for reference in item["metadata"].get("ownerReferences") or ():

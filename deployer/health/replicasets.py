@@ -17,19 +17,26 @@ _REFUSED = re.compile(r"admission webhook|violates PodSecurity|is forbidden|is i
 
 
 def pods_refused(
-    owner: Object, events: Sequence[Object], limits: Limits, *, moving: str, leaving: bool
+    owner: Object, events: Sequence[Object], limits: Limits, *, moving: str, leaving: bool, since: float, made: float
 ) -> Symptom | None:
     """[10-12, 14] Condition ReplicaFailure=True, reason FailedCreate, of the new ReplicaSet itself.
 
     The condition's text is not rewritten while it stays, so the newest FailedCreate event speaks. [13] A failure of an
     old ReplicaSet, which the Deployment copies, is none of ours. `moving` changes as the rollout moves: quota as a
     throttle (krane#173, helm#3875) is no failure, nor while old pods are `leaving`.
+
+    Where there is no condition, only events speak, and they outlive what they tell of: none does that is older than the
+    newest pod, which was `made` then. One from before the rollout, at `since`, may be about the version before: the
+    controller has as long to make a pod, or to be refused anew, as what may pass.
     """
     found = condition(owner, "ReplicaFailure")
     refusals = [event for event in of_object(events, owner) if event.get("reason") == "FailedCreate"]
-    if found.get("status") != "True" and not (owner["kind"] != "ReplicaSet" and refusals and _short(owner)):
-        return None
     newest = max(refusals, key=happened, default=None)
+    old = False
+    if found.get("status") != "True":
+        if owner["kind"] == "ReplicaSet" or newest is None or happened(newest) <= made or not _short(owner):
+            return None
+        old = happened(newest) < int(since)
     text = str((newest or found).get("message") or "")
     text = _PREFIX.sub("", text)
     if _QUOTA.search(text):
@@ -50,10 +57,17 @@ def pods_refused(
             text,
             limits.admission_transient,
             hint="create what is missing",
+            timer="old" if old else "",
         )
-    grace = limits.admission if _REFUSED.search(text) else limits.admission_transient
+    grace = limits.admission if _REFUSED.search(text) and not old else limits.admission_transient
     return of_owner(
-        owner, "pods_refused", "FailedCreate", text, grace, hint="mend the pod template as the message says"
+        owner,
+        "pods_refused",
+        "FailedCreate",
+        text,
+        grace,
+        hint="mend the pod template as the message says",
+        timer="old" if old else "",
     )
 
 

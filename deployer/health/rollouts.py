@@ -1,11 +1,25 @@
 """What each kind of workload says of its own rollout: rows 1 to 9 and 36 to 43. One function a kind."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from deployer.health.containers import Seen, not_startable
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, label, live, name, owned, owner, ready, seconds, status, uid
+from deployer.health.objects import (
+    condition,
+    containers,
+    created,
+    label,
+    live,
+    name,
+    owned,
+    owner,
+    ready,
+    seconds,
+    status,
+    uid,
+)
 from deployer.health.symptom import Symptom, of_owner
 from deployer.health.verdict import Cause, Counts, Object, Snapshot, Verdict
 
@@ -21,7 +35,7 @@ class Rollout:
     complete: bool  # the controller has done all it will do
     summary: str
     pods: tuple[Object, ...] = ()  # new, live
-    old: tuple[Object, ...] = ()  # of other revisions, still there
+    old: tuple[Object, ...] = ()  # of other revisions, still there; of a Job: whatever leaves and makes room
     owner: Object | None = None  # who makes the new pods
     template: Object = field(default_factory=dict)
     may_lack: int = 0  # pods that may be unavailable before the rollout blocks
@@ -29,6 +43,9 @@ class Rollout:
     symptoms: tuple[Symptom, ...] = ()
     warnings: tuple[str, ...] = ()
     evicted: int = 0
+    revision: str | None = None  # the name of what the new pods are made from, once the controller has seen the change
+    revised: float = 0.0  # when that was made; 0 where nobody knows
+    ended: tuple[Object, ...] = ()  # pods of a Job that have come to their end, one way or the other
 
 
 def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollout:
@@ -52,7 +69,9 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         and available >= updated
         and (mine >= wanted or _blind(snapshot) or wanted == 0)
     )
-    symptoms = tuple(filter(None, (_not_made(item, since, limits), _past_deadline(item, new, since, observed, limits))))
+    symptoms = tuple(
+        filter(None, (_not_made(item, since, observed, limits), _past_deadline(item, new, since, observed, limits)))
+    )
     verdict = Verdict.PAUSED if spec.get("paused") and not (observed and complete) else None
     rolling = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     slack = 0
@@ -74,6 +93,8 @@ def deployment(item: Object, snapshot: Snapshot, since: float, limits: Limits) -
         symptoms,
         _leaving(old) if complete else (),
         sum(1 for pod in owned(all_pods, uid(new)) if status(pod).get("reason") in EVICTED) if new else 0,
+        revision=name(new) if new else None,
+        revised=created(new) if new else 0.0,
     )
 
 
@@ -85,14 +106,25 @@ def _new_replicaset(item: Object, snapshot: Snapshot) -> Object | None:
     return next((one for one in mine if (one["metadata"].get("annotations") or {}).get(key) == wanted), None)
 
 
-def _not_made(item: Object, since: float, limits: Limits) -> Symptom | None:
-    """[2] Progressing=False, ReplicaSetCreateError: while observedGeneration lags (k8s deployment/sync.go)."""
+def _not_made(item: Object, since: float, observed: bool, limits: Limits) -> Symptom | None:
+    """[2] Progressing=False, ReplicaSetCreateError: while observedGeneration lags (k8s deployment/sync.go).
+
+    The condition keeps its time while it stays, so one from before `since` may be about this rollout as well: the
+    controller has three times as long to see the change. Once it has, such a one is over.
+    """
     found = condition(item, "Progressing")
-    if found.get("reason") != "ReplicaSetCreateError" or (seconds(found.get("lastUpdateTime")) or 0) < int(since):
+    old = (seconds(found.get("lastUpdateTime")) or 0) < int(since)
+    if found.get("reason") != "ReplicaSetCreateError" or (old and observed):
         return None
     text = str(found.get("message") or "")
     return of_owner(
-        item, "replicaset_not_made", "ReplicaSetCreateError", text, limits.replicaset, hint="mend what the message says"
+        item,
+        "replicaset_not_made",
+        "ReplicaSetCreateError",
+        text,
+        3 * limits.replicaset if old else limits.replicaset,
+        hint="mend what the message says",
+        timer="old" if old else "",
     )
 
 
@@ -162,17 +194,20 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
         1,
         symptoms=(trapped,) if trapped else (),
         warnings=tuple(warnings),
+        revision=revision if observed else None,
+        revised=next((created(one) for one in snapshot.of("ControllerRevision") if name(one) == revision), 0.0),
     )
 
 
 def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
     """[40] A broken pod of another revision that OrderedReady waits for and never replaces (k8s#67250, #60164).
 
-    One that merely is not Ready has `readiness` seconds to become so, from the last change of the condition.
+    It has `trap` seconds to become well: an old pod may start anew just now. One that merely is not Ready has
+    `readiness` seconds, from the last change of the condition.
     """
     if item["spec"].get("podManagementPolicy", "OrderedReady") != "OrderedReady":
         return None
-    stuck = sorted((pod for pod in old if not ready(pod)), key=lambda pod: (not _broken(pod), name(pod)))
+    stuck = sorted((pod for pod in old if not ready(pod)), key=lambda pod: (not broken(pod), name(pod)))
     if not stuck:
         return None
     first = stuck[0]
@@ -182,15 +217,16 @@ def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
         "rollback_trap",
         "OrderedReady",
         f"pod {name(first)} of another revision is broken, and the controller waits for it for ever",
-        5,
+        limits.trap,
         hint=f"delete it: kubectl delete pod {name(first)}",
         timer=uid(first),
     )
-    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": tuple(map(name, stuck))})
-    return Symptom(cause, found.grace, found.key, at=None if _broken(first) else unready + limits.readiness)
+    names = tuple(name(pod) for pod in stuck if pod is first or broken(pod))
+    cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": names})
+    return Symptom(cause, found.grace, found.key, at=None if broken(first) else unready + limits.readiness)
 
 
-def _broken(pod: Object) -> bool:
+def broken(pod: Object) -> bool:
     """It waits for what will not come, or failed again and does not run."""
     states = [*(status(pod).get("containerStatuses") or ()), *(status(pod).get("initContainerStatuses") or ())]
     reasons = {((one.get("state") or {}).get("waiting") or {}).get("reason") for one in states}
@@ -240,6 +276,8 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         spec.get("template") or {},
         max(1, _share(lack, desired, up=True)),
         warnings=tuple(warnings),
+        revision=name(newest) if newest and observed else None,
+        revised=created(newest) if newest else 0.0,
     )
 
 
@@ -247,26 +285,46 @@ def job(item: Object, snapshot: Snapshot, since: float, limits: Limits) -> Rollo
     """[43] Job: condition Complete or Failed (FailureTarget comes first), suspended, or still running (helm#30533)."""
     state, spec = status(item), item["spec"]
     wanted, succeeded = int(spec.get("completions") or 1), int(state.get("succeeded") or 0)
-    pods = live(owned(snapshot.of("Pod"), uid(item)))
+    theirs = owned(snapshot.of("Pod"), uid(item))
+    ended = [pod for pod in theirs if status(pod).get("phase") in ("Failed", "Succeeded")]
     counts = Counts(wanted, int(state.get("active") or 0), succeeded, succeeded)
     failed = next(
         (c for c in (condition(item, k) for k in ("Failed", "FailureTarget")) if c.get("status") == "True"), None
     )
-    symptoms: tuple[Symptom, ...] = ()
+    symptoms = _never_started(ended, limits)
     if failed:
-        ended = [pod for pod in owned(snapshot.of("Pod"), uid(item)) if status(pod).get("phase") == "Failed"]
-        symptoms = (_job_failed(item, failed, max(ended, key=created, default=None)),)
+        bad = [pod for pod in ended if status(pod).get("phase") == "Failed"]
+        symptoms = (_job_failed(item, failed, max(bad, key=created, default=None)),)
     suspended = spec.get("suspend") and condition(item, "Suspended").get("status") == "True"
     return Rollout(
         counts,
         condition(item, "Complete").get("status") == "True",
         f"{succeeded} of {wanted} completions",
-        tuple(pods),
+        tuple(live(theirs)),
+        tuple(pod for pod in snapshot.of("Pod") if pod["metadata"].get("deletionTimestamp")),
         owner=item,
         template={},  # no soak: it ends
         verdict=Verdict.PAUSED if suspended else None,
         symptoms=symptoms,
+        ended=tuple(ended),
     )
+
+
+def _never_started(ended: Sequence[Object], limits: Limits) -> tuple[Symptom, ...]:
+    """[22] A program that cannot be started ends a pod of restartPolicy Never; the Job tries it in six more.
+
+    Only where all have ended so: one that came further shows that the template is sound.
+    """
+    found = [_not_startable(pod, limits) for pod in ended]
+    return tuple(filter(None, found)) if all(found) else ()
+
+
+def _not_startable(pod: Object, limits: Limits) -> Symptom | None:
+    seen = (
+        Seen(pod, spec, state, init, (), events_readable=True, pull_text=None, restarts_before=0, limits=limits)
+        for spec, state, init in containers(pod)
+    )
+    return next(filter(None, map(not_startable, seen)), None)
 
 
 def _job_failed(item: Object, failed: Object, pod: Object | None) -> Symptom:

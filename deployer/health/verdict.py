@@ -27,6 +27,8 @@ class Workload:
     name: str
     beside: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     """(kind, name) of what the release has for it: Services that lead to its pods, autoscalers, disruption budgets."""
+    expires: bool = field(default=False, compare=False)
+    """A Job that Kubernetes removes once it has ended (ttlSecondsAfterFinished): one that is not there is over."""
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"

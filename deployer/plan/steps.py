@@ -133,10 +133,11 @@ class Sync:
 class Verify:
     """Watch the release's workloads until a verdict.
 
-    `stuck`: what becomes of a broken pod that keeps a StatefulSet from rolling back (k8s#67250).
+    `stuck`: what becomes of a broken pod of another revision that keeps a StatefulSet from rolling (k8s#67250): it is
+    told as the failure; it is deleted where it does not become well within `health.trap`; or it is deleted at once.
     """
 
-    stuck: Literal["told", "deleted"] = "told"
+    stuck: Literal["told", "awaited", "deleted"] = "told"
     healthy: Literal["recorded", "observed"] = "recorded"  # what comes of it then: the record waits for the metrics
 
 

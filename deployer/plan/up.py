@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Literal
 
 from deployer.model import Command, Record, Revision, Target, Values
 from deployer.plan import build, canary, gitops, metrics, repair, rollback
@@ -91,8 +92,9 @@ def _release(
             # A sync to what has failed may wait for ever for pods that never come.
             yield Step("sync", Sync("ended" if deployed and deployed.verdict == "failed" else "awaited"))
     yield from canary.clearing(facts.history, "rollout")
+    stuck: Literal["told", "awaited"] = "awaited" if profile.delivery == "helm" else "told"
     if watched := metrics.guards(profile):
-        yield Step("rollout", Verify(healthy="observed"))
+        yield Step("rollout", Verify(stuck, healthy="observed"))
         yield Step("metrics", Observe(watched, profile.metrics.duration))
     else:
-        yield Step("rollout", Verify())
+        yield Step("rollout", Verify(stuck))

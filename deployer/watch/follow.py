@@ -220,9 +220,11 @@ def by_events(judgements: Sequence[Judgement], snapshot: Snapshot) -> frozenset[
 
 
 def settled(judgements: Sequence[Judgement]) -> bool:
-    """Nothing more to wait for: one failed, or all have come to an end."""
-    verdicts = {one.verdict for one in judgements}
-    return Verdict.FAILED in verdicts or verdicts <= {Verdict.HEALTHY, Verdict.PAUSED}
+    """Nothing more to wait for: one failed, or all have come to an end; doubt that has a cause is an end too."""
+    ended = (Verdict.HEALTHY, Verdict.PAUSED)
+    return any(one.verdict is Verdict.FAILED for one in judgements) or all(
+        one.verdict in ended or (one.verdict is Verdict.INDETERMINATE and one.causes) for one in judgements
+    )
 
 
 def together(judgements: Sequence[Judgement]) -> Verdict:

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from deployer.cluster import Json
+from deployer.health.objects import expired
 from deployer.health.verdict import Snapshot
 from deployer.watch.events import EventsRefused, Happened
 from deployer.watch.feed import Changed, Feed, Listed, Lost, Message, Refused
 
 
 class Known:
-    """The objects of every feed. A failed list leaves them as they are; a forbidden one takes them away."""
+    """The objects of every feed. A failed list leaves them as they are; a forbidden one takes them away.
+
+    A Job that is removed because it has ended stays until the next list, as it was in the end: it may be news.
+    """
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self._needed = tuple(feed for feed in feeds if feed.source.needed)
@@ -29,7 +33,7 @@ class Known:
                 self._hear(feed, asked)
                 self._refused.pop(feed, None)
                 return news
-            case Changed(feed, "DELETED", item):
+            case Changed(feed, "DELETED", item) if not expired(item):
                 self._objects[feed].pop(item["metadata"]["uid"], None)
             case Changed(feed, _, item):
                 self._objects[feed][item["metadata"]["uid"]] = item

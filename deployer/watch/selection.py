@@ -66,7 +66,8 @@ def select(namespace: str, workloads: Iterable[Workload], labels: str) -> Select
 def discover(
     cluster: api.Cluster, namespace: str, workloads: Iterable[Workload], *, deadline: float = 0.0, pace: Pace = PACE
 ) -> Selection:
-    """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not.
+    """Workloads that exist: each says itself, by its selector, which pods are its own. NotFound when one does not,
+    but for a Job that was removed once it had ended.
 
     The claims of their pods are read too, and what the release has beside them; a kind of which there is none is not.
 
@@ -76,9 +77,14 @@ def discover(
     claims: set[str] = set()
     wanted = tuple(workloads)
     for one in wanted:
-        found = _get(cluster, api.path(one.kind, namespace, one.name), deadline, pace)
-        selector = found.get("spec", {}).get("selector") or {}
         sources[_own(one.kind, [one.name], "")] = None
+        try:
+            found = _get(cluster, api.path(one.kind, namespace, one.name), deadline, pace)
+        except api.NotFound:
+            if one.expires:
+                continue
+            raise
+        selector = found.get("spec", {}).get("selector") or {}
         sources |= dict.fromkeys(_children(one.kind, _written(selector)))
         if found.get("spec", {}).get("volumeClaimTemplates"):  # their claims get the labels of the selector
             labels = _written({"matchLabels": selector.get("matchLabels")})

@@ -257,6 +257,22 @@ def test_26_a_good_version_over_a_bad_one_that_still_rolls(fault: Project, row: 
     within(done, 30, row)
 
 
+def test_48_undone_by_somebody_else_while_it_rolls(fault: Project, row: Note) -> None:
+    assert up(fault, "v1", {}).code == 0
+    values = sets({"env.VERSION": "v2", "env.NEVER_READY": "1"})
+    process = fault.start("up", "--env", "dev", "--tag", "v2", *values, "-o", "json")
+    assert process.stderr
+    assert any("updated pods available" in line for line in process.stderr), "it never began to watch"
+    fault.kubectl("rollout", "undo", "deployment/web")
+    out, err = process.communicate(timeout=120)
+    done = Deployed(process.returncode, out, err)
+    assert done.code == 7, done
+    assert cause(done)["rule"] == "changed_by_others", done
+    assert "an earlier version rolls out" in done.json["message"], done
+    assert done.json["release"]["restored"] is None, done
+    within(done, 40, row)
+
+
 def test_31_paused(fault: Project, row: Note) -> None:
     assert up(fault, "v1", {}).code == 0
     fault.kubectl("rollout", "pause", "deployment/web")
@@ -283,6 +299,17 @@ def test_33a_statefulset_and_the_pod_that_keeps_it_from_rolling_back(stateful: P
     serves(stateful, "v1", 3, "statefulsets")
     assert sum(stage["seconds"] for stage in done.json["stages"][-1:]) <= 60
     within(done, 30, row)
+
+
+def test_33d_statefulset_whose_version_before_crashes(stateful: Project, row: Note) -> None:
+    """Kubernetes waits for its pod for ever, also with the version that mends it."""
+    stateful.profile("dev", health={"trap": 10})
+    assert up(stateful, "v1", CRASH).code == 5
+    done = up(stateful, "v2", {})
+    assert done.code == 0, done
+    assert "pod web-0 is broken and keeps its StatefulSet from rolling: deleted" in done.err
+    serves(stateful, "v2", 3, "statefulsets")
+    within(done, 60, row, no_sooner=10)
 
 
 def test_33b_statefulset_with_a_partition(stateful: Project, row: Note) -> None:
@@ -427,6 +454,17 @@ def test_35a_hook_that_fails(stateful: Project, row: Note) -> None:
 def test_35b_hook_without_its_image(stateful: Project, row: Note) -> None:
     done = _hooked(stateful, 25, row, {"hook.tag": "absent"})
     assert "fault:absent not found" in done.json["message"], done
+
+
+def test_35c_hook_that_cannot_be_started(stateful: Project, row: Note) -> None:
+    """restartPolicy Never: each try is a pod of its own, and six of them would take minutes."""
+    done = _hooked(stateful, 25, row, {"hook.command": "[/nope]", "hook.backoffLimit": "6"})
+    assert "cannot start `/nope`" in done.json["message"], done
+
+
+def test_35d_hook_without_room(stateful: Project, row: Note) -> None:
+    done = _hooked(stateful, 80, row, {"hook.resources.requests.cpu": "500"})
+    assert "Insufficient cpu" in done.json["message"], done
 
 
 # -- the registry and the API server go away ------------------------------------------------------------------------

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from build import (
+    IMAGE,
+    at,
     condition,
     container,
     daemonset,
     deployment,
     ended,
+    event,
     job,
+    meta,
     node,
     pod,
     replicaset,
@@ -28,6 +32,7 @@ from test_rules import (
     BLIND,
     CREATING,
     PLAIN,
+    SECURITY,
     UNREADY,
     Case,
     F,
@@ -37,8 +42,10 @@ from test_rules import (
     check,
     crash,
     daemons,
+    jobs,
     progressing,
     pulling,
+    refused_set,
     unscheduled,
     with_events,
 )
@@ -117,6 +124,40 @@ def trapped(one: Any, **more: Any) -> Objects:
 def hook(state: Any, **more: Any) -> Objects:
     item = job(active=1)
     return [item, pod(item, "migrate-0", container(state, **PLAIN), restartPolicy="Never", **more)]
+
+
+def overtaken(revision: str, *, made: float = 10, image: str = IMAGE, what: str = "Deployment") -> Any:
+    """The new version is not ready; at 10 s somebody changes the pod template, and that version is complete."""
+
+    def look(t: float) -> Objects:
+        later = t >= 10
+        one = container(image=image if later else IMAGE, ready=later)
+        template = {"spec": {"containers": [one["spec"]]}}
+        generation = {"generation": 3 if later else 2}
+        if what == "StatefulSet":
+            item = statefulset(
+                revision=revision if later else "db-2", ready=int(later), template=template, **generation
+            )
+            sets = [
+                {"kind": "ControllerRevision", "metadata": meta(of, owner=item, t=t)}
+                for of, t in (("db-2", 1), (revision, made))
+            ]
+            mine = pod(item, "db-0", one, labels={"controller-revision-hash": revision if later else "db-2"})
+            return [item, *({one["metadata"]["name"]: one for one in sets}.values()), mine]
+        frame = deployment(available=int(later), revision=3 if later else 2, template=template, **generation)
+        first = replicaset(frame, "web-2", revision=2)
+        other = replicaset(frame, revision, revision=3, available=int(later))
+        other["metadata"]["creationTimestamp"] = at(made)
+        return [frame, first, *([other] if later or made < 0 else []), pod(other if later else first, "web-0", one)]
+
+    return look
+
+
+def daemons_seen_late(t: float) -> Objects:
+    """The new ControllerRevision is seen a moment after the DaemonSet's status."""
+    item, first, second = daemonset()
+    mine = pod(item, "agent-0", container(), labels={"controller-revision-hash": "r2"}, node="a")
+    return [item, first, *([second] if t > 1 else []), mine, node("a")]
 
 
 def two_containers(first: Any, second: Any) -> Objects:
@@ -206,7 +247,80 @@ CASES = [
         "StatefulSet",
         "db",
     ),
+    Case(
+        "a StatefulSet that was refused for an hour, mended: its first pod takes a while",
+        refused_set(SECURITY, -300, pods=1),
+        [(3, P, None), (14, P, "never_ready"), (40, P, "never_ready")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "a StatefulSet that was refused for an hour, mended: its controller is slow",
+        lambda t: refused_set(SECURITY, -300, pods=int(t >= 20), made=20),
+        [(3, P, None), (14, P, ANY), (21, P, None), (50, P, "never_ready")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "a quota that was raised, and a pod that is slow",
+        lambda t: refused_set('pods "db-0" is forbidden: exceeded quota: q', pods=int(t >= 8), made=8),
+        [(4, P, None), (9, P, None), (38, P, "never_ready"), (60, P, "never_ready")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "a Job that waits before its next try, and was refused before its first",
+        [
+            *(objects := jobs((container(ended(1)), "Failed"), failed=1)),
+            event(objects[0], "FailedCreate", "Error creating: exceeded quota: q", t=1),
+        ],
+        [(3, P, None), (34, P, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "an old pod of a StatefulSet is in back-off, and well again after 25 s",
+        lambda t: trapped(crash(2) if t < 25 else container(running(25), restarts=2, last=ended()), t=-9999),
+        [(3, P, None), (24, P, "rollback_trap"), (26, P, None), (90, P, None)],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "restarted by somebody else while it rolls: the same images",
+        overtaken("web-3"),
+        [(3, P, None), (9, P, ANY), (11, H, None)],
+        warning="somebody else changed its pod template",
+    ),
+    Case(
+        "a DaemonSet's new revision, seen late",
+        daemons_seen_late,
+        [(0.5, ANY, ANY), (3, H, None)],
+        "DaemonSet",
+        "agent",
+    ),
+    Case(
+        "the image of a StatefulSet was changed by somebody else",
+        overtaken("db-3", image="r.lab/web:v3", what="StatefulSet"),
+        [(3, P, None), (11, DOUBT, "changed_by_others"), (60, DOUBT, "changed_by_others")],
+        "StatefulSet",
+        "db",
+        message="another version rolls out (db-3)",
+    ),
     # ---- no success
+    Case(
+        "undone by somebody else while it rolls",
+        overtaken("web-1", made=-900, image="r.lab/web:v0"),
+        [(3, P, None), (9, P, ANY), (11, DOUBT, "changed_by_others"), (60, DOUBT, "changed_by_others")],
+        message="an earlier version rolls out (web-1)",
+    ),
+    Case(
+        "undone by somebody else, and the images are the same",
+        overtaken("db-1", made=-900, what="StatefulSet"),
+        [(3, P, None), (11, DOUBT, "changed_by_others")],
+        "StatefulSet",
+        "db",
+        message="an earlier version rolls out (db-1)",
+    ),
     Case(
         "a restart that nobody saw unready",
         quick_restart,

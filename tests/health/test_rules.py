@@ -43,6 +43,7 @@ from deployer.health.verdict import Judgement, Snapshot, Workload
 P, H, F, PAUSED = "progressing", "healthy", "failed", "paused"
 ANY = "any"
 BLIND = ("ReplicaSet", "Pod")
+J = ("Job", "migrate")
 Objects = list[Any]
 
 
@@ -59,6 +60,7 @@ class Case:
     hint: str | None = None
     beside: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    expires: bool = False
 
 
 def said(case: Case) -> list[Judgement]:
@@ -67,7 +69,12 @@ def said(case: Case) -> list[Judgement]:
         objects = case.objects(t) if callable(case.objects) else case.objects
         seen = objects if isinstance(objects, Snapshot) else snapshot(*objects)
         one, memory = judge(
-            Workload(case.kind, case.name, case.beside), seen, memory, since=T0, now=T0 + t, limits=case.limits
+            Workload(case.kind, case.name, case.beside, case.expires),
+            seen,
+            memory,
+            since=T0,
+            now=T0 + t,
+            limits=case.limits,
         )
         found.append(one)
     return found
@@ -102,6 +109,7 @@ NOPE = 'runc create failed: unable to start container process: exec: "/nope": st
 SHIM = "failed to create containerd task: failed to create shim task: context deadline exceeded"
 ROOT = 'runAsNonRoot and image will run as root (pod: "web_n", container: web)'
 CONDITION = "ReplicaFailure"
+SECURITY = 'pods "db-0" is forbidden: violates PodSecurity "restricted:latest": x'
 
 
 def refused(message: str, **more: Any) -> Objects:
@@ -253,6 +261,20 @@ def stateful(*pods: Any, **more: Any) -> Objects:
     return [item, *made]
 
 
+def refused_set(text: str, t: float = 3, *, pods: int = 0, made: float = 1, **more: Any) -> Objects:
+    """A StatefulSet of three that lacks pods, and the event that says why, last seen at `t`."""
+    item = statefulset(replicas=3, updated=pods, ready=0, total=pods, **more)
+    mine = [
+        pod(item, f"db-{n}", container(ready=False), labels={"controller-revision-hash": "db-2"}, t=made)
+        for n in range(pods)
+    ]
+    return [
+        item,
+        *mine,
+        event(item, "FailedCreate", f"create Pod db-{pods} in StatefulSet db failed error: {text}", t=t),
+    ]
+
+
 def daemons(*pods: Any, extra: Iterable[Any] = (), **more: Any) -> Objects:
     """Pods are (container, revision, node)."""
     item, *revisions = daemonset(**more)
@@ -267,6 +289,22 @@ def jobs(*pods: Any, **more: Any) -> Objects:
     item = job(**more)
     containers = [(one if isinstance(one, list) else [one], phase) for one, phase in pods]
     return [item, *(pod(item, f"migrate-{n}", *some, phase=phase) for n, (some, phase) in enumerate(containers))]
+
+
+def unplaced(text: str) -> Any:
+    """What keeps a pod from a node."""
+    return {"conditions": [condition("PodScheduled", "False", "Unschedulable", text)]}
+
+
+def mounts() -> Any:
+    """A pod that mounts the claim `data`."""
+    return {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+
+
+def job_without(what: Any, **more: Any) -> Objects:
+    """A Job whose one pod cannot begin."""
+    item = job(**({"active": 1} | more))
+    return [item, pod(item, "migrate-0", container(waiting("x"), **PLAIN), restartPolicy="Never", **what)]
 
 
 def with_sidecar(native: Any, work: Any, phase: str = "Running", **more: Any) -> Objects:
@@ -321,9 +359,14 @@ CASES = [
         fails("replicaset_not_made", 10),
     ),
     Case(
-        "2 before the rollout",
+        "2 it stays from before the rollout",
         progressing("ReplicaSetCreateError", "exceeded quota: q", -5, observed=1),
-        [(3, P, None), (60, P, None)],
+        fails("replicaset_not_made", 30),
+    ),
+    Case(
+        "2 of the version before, and this one is seen in time",
+        lambda t: progressing("ReplicaSetCreateError", "exceeded quota: q", -5, observed=1 if t < 20 else 2),
+        [(3, P, None), (19, P, "replicaset_not_made"), (20, P, None), (60, P, None)],
     ),
     Case(
         "3 deadline",
@@ -405,6 +448,28 @@ CASES = [
         ),
         fails("pods_refused", 10, 10),
         message="PodSecurity: new",
+    ),
+    Case("11 a StatefulSet's", refused_set(SECURITY), fails("pods_refused", 10), "StatefulSet", "db"),
+    Case(
+        "11 a StatefulSet's, refused after its first pod",
+        refused_set(SECURITY, 9, pods=1, made=8, podManagementPolicy="Parallel"),
+        fails("pods_refused", 10, 9),
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "11 a StatefulSet's, told before the rollout: nothing was made since",
+        refused_set(SECURITY, -300),
+        fails("pods_refused", 30),
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "10 a StatefulSet's quota",
+        refused_set('pods "db-0" is forbidden: exceeded quota: q'),
+        fails("quota_exceeded", 30),
+        "StatefulSet",
+        "db",
     ),
     # ---- images
     Case("15 no image name", rollout(container(waiting("InvalidImageName"))), fails("image_name", 0)),
@@ -1045,10 +1110,18 @@ CASES = [
     Case(
         "40 the trap",
         stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, current="db-2"),
-        fails("rollback_trap", 5),
+        fails("rollback_trap", 60),
         "StatefulSet",
         "db",
         message="db-0 of another revision is broken",
+    ),
+    Case(
+        "40 the trap, when a rollback looks",
+        stateful((pulling(ABSENT), "db-1"), updated=0, ready=0, current="db-2"),
+        fails("rollback_trap", 5),
+        "StatefulSet",
+        "db",
+        limits=Limits(trap=5),
     ),
     Case(
         "40 no trap where all go at once",
@@ -1170,7 +1243,79 @@ CASES = [
         "Job",
         "migrate",
     ),
+    Case(
+        "43 gone once it has ended, before the first look",
+        [],
+        [(3, H, None)],
+        *J,
+        expires=True,
+        summary="has ended and",
+    ),
+    Case("43 not there, and nothing would remove it", [], [(3, P, None), (60, P, None)], *J),
+    Case(
+        "43 gone before anybody saw how it ended",
+        lambda t: jobs((container(), None), active=1, ttlSecondsAfterFinished=0) if t < 5 else [],
+        [(3, P, None), (9, "indeterminate", None)],
+        *J,
+    ),
+    Case(
+        "43 deleted while it ran, and nothing would remove it",
+        lambda t: jobs((container(), None), active=1) if t < 5 else [],
+        [(3, P, None), (9, F, "deleted")],
+        *J,
+    ),
     Case("44 a hook's image", jobs((pulling(ABSENT), None), active=1), fails("image_not_found", 3), "Job", "migrate"),
+    Case(
+        "44 a hook's registry is away", jobs((pulling(REFUSED), None), active=1), fails("image_pull_transient", 90), *J
+    ),
+    Case("44 a hook has no room", job_without(unplaced(NO_CPU)), fails("no_room", 60), *J),
+    Case("44 a hook's claim is lost", [*job_without(mounts()), claim(phase="Lost")], fails("claim_lost", 0), *J),
+    Case(
+        "44 a hook's claim is unbound",
+        [*job_without(unplaced(IMMEDIATE) | mounts()), claim()],
+        fails("claim_unbound", 60),
+        *J,
+    ),
+    Case(
+        "44 a hook has no room while old pods leave",
+        [*job_without(unplaced(NO_CPU)), pod(replicaset(deployment()), "web-old", leaving=True)],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 the others have no room until the first are done",
+        [
+            *job_without(unplaced(NO_CPU), active=1, succeeded=1),
+            pod(job(), "migrate-9", container(ended(0), **PLAIN), phase="Succeeded"),
+        ],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 one has room, the others not yet",
+        [*job_without(unplaced(NO_CPU), active=2), pod(job(), "migrate-9", container(**PLAIN))],
+        never("no_room"),
+        *J,
+    ),
+    Case(
+        "44 no such command, restartPolicy Never",
+        jobs(*[(container(ended(128, "StartError", NOPE)), "Failed")] * 2, failed=2),
+        fails("not_startable", 5),
+        *J,
+        message="cannot start `/nope`",
+    ),
+    Case(
+        "44 no such command on one node, another starts it",
+        jobs((container(ended(128, "StartError", NOPE)), "Failed"), (container(), None), active=1, failed=1),
+        never("not_startable"),
+        *J,
+    ),
+    Case(
+        "44 no such command on one node, another started it",
+        jobs((container(ended(128, "StartError", NOPE)), "Failed"), (container(ended(3)), "Failed"), failed=2),
+        [(3, P, None), (60, P, None)],
+        *J,
+    ),
     Case("44 a hook pod runs", [pod(None, "hook", restartPolicy="Never")], [(3, P, None)], "Pod", "hook"),
     Case(
         "44 a hook pod is done",
@@ -1260,7 +1405,7 @@ def test_recheck_alone_leads_there(case: Case) -> None:
     (first, _, _), (end, verdict, rule) = steps[0], steps[-1]
     before = steps[-2][0] if len(steps) > 2 else 0
     seen = case.objects if isinstance(case.objects, Snapshot) else snapshot(*case.objects)  # type: ignore[misc]
-    workload = Workload(case.kind, case.name, case.beside)
+    workload = Workload(case.kind, case.name, case.beside, case.expires)
     memory, now, looks = Memory(), first, 0
     while True:
         one, memory = judge(workload, seen, memory, since=T0, now=T0 + now, limits=case.limits)

@@ -104,7 +104,7 @@ def test_what_the_steps_do() -> None:
     assert pin == Pin(IMAGE)
     assert secret == PullSecret("registry")
     assert upgrade == Upgrade({"a": 1}, rendered)
-    assert verify == Verify()
+    assert verify == Verify("awaited")
 
 
 def test_without_git_no_revision_is_built_in() -> None:
