@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from build import (
+    at,
     condition,
     container,
     daemonset,
@@ -57,6 +58,12 @@ def blip(t: float) -> Objects:
     one = container(running(2), ready=not lost)
     changed = 2 if t < 100 else 100 if lost else 110
     return rollout({"of": one, "conditions": [condition("Ready", str(not lost), t=changed)]})
+
+
+def looping(last: float) -> Objects:
+    """A pod from before the rollout, in back-off since it last failed."""
+    over = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at(last)}}
+    return rollout({"of": crash(6 if last < 0 else 7, last=over), "t": -900})
 
 
 def room_is_made(t: float) -> Objects:
@@ -161,6 +168,21 @@ CASES = [
         "a pod of last month crashes in a loop",
         rollout({"of": crash(9), "t": -9999}),
         [(3, F, "crash")],
+    ),
+    Case(
+        "the same template once more: what its pod lacked may just have been mended",
+        looping(last=-200),
+        [(3, P, None), (62.9, P, "crash"), (63, F, "crash")],
+    ),
+    Case(
+        "the same template once more, mended: its pod waits to be started again",
+        lambda t: looping(last=-200) if t < 50 else rollout({"of": container(running(50), restarts=8), "t": -900}),
+        [(3, P, None), (49, P, "crash"), (51, H, None)],
+    ),
+    Case(
+        "the same template once more, and its pod fails again",
+        lambda t: looping(last=-200 if t < 20 else 20),
+        [(3, P, None), (19, P, "crash"), (20, F, "crash")],
     ),
     Case("room once the old pods are gone", room_is_made, [(3, P, None), (72, P, ANY), (73, P, ANY), (75, H, None)]),
     Case(
