@@ -31,6 +31,7 @@ class Seen:
     pull_text: str | None  # why the last pull failed, if it ever said so
     restarts_before: int  # restarts that were there before the rollout
     limits: Limits
+    since: float = 0.0  # the moment before the rollout began, in seconds since the epoch
 
     @property
     def name(self) -> str:
@@ -193,12 +194,16 @@ def not_startable(seen: Seen) -> Symptom | None:
 def crashing(seen: Seen) -> Symptom | None:
     """[24-26, 34] Not ready, and failed as often as `crash_exits` allows: restartCount and state.terminated.
 
-    One failed exit may be a dependency that was not there yet (skaffold#5210, #8032).
+    One failed exit may be a dependency that was not there yet (skaffold#5210, #8032). Where all were before the
+    rollout, what it lacked may just have been mended: it has `readiness` seconds, or until it fails again.
     """
     if seen.exits < seen.limits.crash_exits or seen.status.get("ready") or _ended_well(seen):
         return None
     rule, message, hint = _why_crashed(seen)
-    return _fault(seen, rule, f"{message}, {_times(seen)}", 0, hint, None, logs=True)
+    ended = seconds(seen.ended.get("finishedAt"))
+    earlier = ended is not None and ended < int(seen.since)
+    grace = seen.limits.readiness if earlier else 0
+    return _fault(seen, rule, f"{message}, {_times(seen)}", grace, hint, None, logs=True)
 
 
 def restarted(seen: Seen) -> Symptom | None:

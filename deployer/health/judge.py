@@ -198,7 +198,7 @@ def _symptoms(
         found += [refused] if refused else []
     for pod in rollout.pods:
         about = of_object(events, pod)
-        one = _of_containers(pod, about, readable, memory, limits)
+        one = _of_containers(pod, about, readable, memory, since, limits)
         found += [one] if one else []
         if one is None or one.passive:
             whole = pods.symptoms(pod, about, snapshot, limits, now, leaving=leaving)
@@ -242,14 +242,15 @@ def _unserved(workload: Workload, rollout: Rollout, snapshot: Snapshot, limits: 
 
 
 def _of_containers(
-    pod: Object, events: Sequence[Object], readable: bool, memory: Memory, limits: Limits
+    pod: Object, events: Sequence[Object], readable: bool, memory: Memory, since: float, limits: Limits
 ) -> Symptom | None:
     """The first container that may fail the pod, else the first that shows anything."""
     waits: Symptom | None = None
     for spec, state, init in containers_of(pod):
         key = f"{uid(pod)}/{spec['name']}"
         pull = memory.pulls.get(key) or images.told(events, spec["image"])
-        seen = containers.Seen(pod, spec, state, init, events, readable, pull, memory.restarts.get(key, 0), limits)
+        before = memory.restarts.get(key, 0)
+        seen = containers.Seen(pod, spec, state, init, events, readable, pull, before, limits, since)
         found = containers.symptoms(seen)
         if found and not found.passive:
             return found

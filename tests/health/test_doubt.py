@@ -66,6 +66,12 @@ def blip(t: float) -> Objects:
     return rollout({"of": one, "conditions": [condition("Ready", str(not lost), t=changed)]})
 
 
+def looping(last: float) -> Objects:
+    """A pod from before the rollout, in back-off since it last failed."""
+    over = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": at(last)}}
+    return rollout({"of": crash(6 if last < 0 else 7, last=over), "t": -900})
+
+
 def room_is_made(t: float) -> Objects:
     """No room until an old pod that takes 70 s to stop is gone; the scheduler needs a moment more."""
     objects = unscheduled(FULL) if t < 74 else rollout(container())
@@ -202,6 +208,21 @@ CASES = [
         "a pod of last month crashes in a loop",
         rollout({"of": crash(9), "t": -9999}),
         [(3, F, "crash")],
+    ),
+    Case(
+        "the same template once more: what its pod lacked may just have been mended",
+        looping(last=-200),
+        [(3, P, None), (62.9, P, "crash"), (63, F, "crash")],
+    ),
+    Case(
+        "the same template once more, mended: its pod waits to be started again",
+        lambda t: looping(last=-200) if t < 50 else rollout({"of": container(running(50), restarts=8), "t": -900}),
+        [(3, P, None), (49, P, "crash"), (51, H, None)],
+    ),
+    Case(
+        "the same template once more, and its pod fails again",
+        lambda t: looping(last=-200 if t < 20 else 20),
+        [(3, P, None), (19, P, "crash"), (20, F, "crash")],
     ),
     Case("room once the old pods are gone", room_is_made, [(3, P, None), (72, P, ANY), (73, P, ANY), (75, H, None)]),
     Case(
