@@ -208,6 +208,7 @@ class Kept:
 
     revision: int
     judgements: tuple[Judgement, ...] = ()
+    url: str = ""  # where it answers
 
 
 @dataclass(frozen=True)

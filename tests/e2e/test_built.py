@@ -33,7 +33,7 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     built = first.json["build"]
     assert built["built"] is True
     assert built["job"] == "https://ci.example/shop/web/actions/runs/7"
-    outputs = f"image={built['image']}\ndigest={built['digest']}\nrevision=\noutcome=ok\n"
+    outputs = f"image={built['image']}\ndigest={built['digest']}\nrevision=\nurl=\noutcome=ok\n"
     assert left["GITHUB_OUTPUT"].read_text() == outputs
     assert f"| image | `{built['image']}` |" in left["GITHUB_STEP_SUMMARY"].read_text()
     assert built["sha"] == project.git("rev-parse", "HEAD").strip()
