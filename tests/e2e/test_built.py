@@ -59,7 +59,7 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     done = project.deploy(*up, "--dotenv", str(dotenv), environ=docker)
     assert done.code == 0, done
     facts = ("DEPLOYED_IMAGE=" + built["image"], "DEPLOYED_DIGEST=" + built["digest"])
-    assert dotenv.read_text().splitlines() == [*facts, "DEPLOYED_REVISION=1", "DEPLOYED_OUTCOME=ok"]
+    assert dotenv.read_text().splitlines() == [*facts, "DEPLOYED_REVISION=1", "DEPLOYED_URL=", "DEPLOYED_OUTCOME=ok"]
     assert done.json["image"]["reference"] == built["image"]
     assert {stage["name"] for stage in done.json["stages"]} == {"release", "rollout"}
     assert f"it was built of commit {built['sha'][:12]}" in done.err
