@@ -269,7 +269,7 @@ def test_nobody_answers_in_time(slept: list[float], monkeypatch: pytest.MonkeyPa
     assert error.value.refusal.fault is Fault.SLOW
     assert why
     assert why.sentence.startswith(f"registry {host} does not answer in time")
-    assert len(slept) == 3
+    assert len(slept) == 2, "three times more, the first at once"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:99999", "127.0.0.1:x"])
