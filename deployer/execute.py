@@ -36,7 +36,7 @@ from deployer.metrics import pods
 from deployer.metrics.judge import Guard, Reading
 from deployer.metrics.query import Side
 from deployer.model import Image, Record, Values
-from deployer.plan import canary, gitops, values
+from deployer.plan import address, canary, gitops, values
 from deployer.plan.steps import (
     Abandon,
     Clear,
@@ -190,6 +190,7 @@ def execute(
         stages=tuple(run.stages),
         image=run.image,
         revision=run.revision,
+        url=plan.kept.url if plan.kept else address.url(objects(run.manifest)),
         commit=run.commit or None,
         proposed=run.proposed or None,
         judgements=run.judgements,

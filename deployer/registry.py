@@ -33,6 +33,9 @@ MANIFESTS = ", ".join(
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
+ANSWER = 30.0
+"""Longest time in seconds for an answer."""
+
 PATIENCE = 15.0
 """Longest time in seconds that a registry may ask us to wait before we ask again."""
 
@@ -287,7 +290,7 @@ class Registry:
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
-        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=30), retries=_PATIENT)
+        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=ANSWER), retries=_PATIENT)
 
     def _ask(
         self,

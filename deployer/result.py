@@ -98,6 +98,7 @@ class Result:
     stages: tuple[Stage, ...] = ()
     image: Image | None = None
     revision: int | None = None
+    url: str = ""  # where it answers from outside; empty where nothing leads to it
     commit: str | None = None  # of the configuration repository, where Argo CD delivers
     proposed: str | None = None  # the branch of a merge request, which people have to merge
     judgements: tuple[Judgement, ...] = ()

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import place
@@ -67,6 +68,24 @@ def stop(name: str, patience: float = 10) -> None:
             _reap(pid)
             time.sleep(0.02)
     (place.PIDS / f"{name}.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def halted(name: str) -> Iterator[None]:
+    """Keep a program from doing anything for as long as this lasts (SIGSTOP, SIGCONT). Raises PartFailed without one.
+
+    A shell of its own lets it go on: also where we are killed meanwhile, which ends the shell's input.
+    """
+    pid = _pid(name)
+    if pid is None:
+        raise PartFailed(f"{name} does not run", name)
+    script = "trap '' HUP INT TERM; kill -STOP $0 && echo halted; read -r _; kill -CONT $0"
+    argv = ("sh", "-c", script, str(pid))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as shell:
+        assert shell.stdout
+        if not shell.stdout.readline():
+            raise PartFailed(f"{name} could not be halted", name)
+        yield
 
 
 def recorded() -> list[str]:

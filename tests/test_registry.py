@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from loopback import serving
 
-from deployer import bundle
+from deployer import bundle, registry
 from deployer.bundle import Opened
 from deployer.credentials import Login
 from deployer.errors import ExitCode, PreflightError
@@ -254,6 +254,22 @@ def test_nobody_there(slept: list[float]) -> None:
     assert "Connection refused" in error.value.message
     assert "0x" not in error.value.message
     assert "registry.url" in (error.value.hint or "")
+
+
+def test_nobody_answers_in_time(slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection, and that is all."""
+    monkeypatch.setattr(registry, "ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RegistryError) as error:
+            Registry(host).check()
+        assert error.value.message.startswith(f"registry {host} does not answer: ")
+        assert "timed out" in error.value.message
+        why = Registry(host).refusal(Image(host, "web", "1.2.3"))
+    assert error.value.refusal.fault is Fault.SLOW
+    assert why
+    assert why.sentence.startswith(f"registry {host} does not answer in time")
+    assert len(slept) == 2, "three times more, the first at once"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:99999", "127.0.0.1:x"])

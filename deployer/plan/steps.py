@@ -209,6 +209,7 @@ class Kept:
 
     revision: int
     judgements: tuple[Judgement, ...] = ()
+    url: str = ""  # where it answers
 
 
 @dataclass(frozen=True)

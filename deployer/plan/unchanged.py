@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from deployer.health.verdict import Judgement, Verdict
 from deployer.model import Target, Values
+from deployer.plan import address
 from deployer.plan import values as release_values
 from deployer.plan.drift import Drift
 from deployer.plan.facts import Facts, current
 from deployer.plan.steps import Kept, Plan, PullSecret, Step
 from deployer.profile import Profile
 from deployer.values.compare import changes, dotted
+from deployer.values.document import objects
 
 NAMED = 5
 """Paths of values that are named before `and N more`."""
@@ -52,6 +54,7 @@ def kept(environment: str, profile: Profile, facts: Facts, target: Target, stand
     deployed = current(facts.history)
     assert deployed is not None
     name = profile.registry.pull_secret
+    url = address.url(objects(facts.released.manifest)) if facts.released else ""
     added = [one for one in standing.drift if one.added]
     steps = (Step("pull secret", PullSecret(name)),) if name and not standing.pull_secret else ()
     return Plan(
@@ -62,7 +65,7 @@ def kept(environment: str, profile: Profile, facts: Facts, target: Target, stand
         steps=steps,
         image=facts.image,
         previous=deployed.number,
-        kept=Kept(deployed.number, standing.judgements),
+        kept=Kept(deployed.number, standing.judgements, url),
         notes=tuple(f"{one.object}: {one.field} was added by somebody; helm leaves it alone" for one in added),
     )
 

@@ -1,7 +1,7 @@
 """How a run ended, as a JUnit report: CI systems show it as tests, and say which of them have begun to fail. Pure.
 
-A case for each stage and for each workload that was judged. Valid against the schema of Apache Ant and against
-that of Jenkins: no attribute of one that the other does not know.
+A case for each stage and for each workload that was judged. No more than what the schemas of Apache Ant and of Jenkins
+have in common: no attribute of one that the other does not know.
 """
 
 from __future__ import annotations

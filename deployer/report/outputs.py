@@ -11,29 +11,31 @@ from deployer.result import Result
 
 
 def facts(result: Result) -> Mapping[str, str]:
-    """image, digest, revision and outcome; empty where there is none. Image and revision of a failed run as well."""
+    """image, digest, revision, url and outcome; empty where there is none. Image and revision of a failed run too."""
     image, revision = result.image, result.revision
     return {
         "image": image.reference if image else "",
         "digest": (image.digest or "") if image else "",
         "revision": "" if revision is None else str(revision),
+        "url": result.url,
         "outcome": result.exit_code.name.lower(),
     }
 
 
 def many(code: ExitCode, image: Image | None) -> Mapping[str, str]:
-    """The same of a run on many targets, each of which has a revision of its own."""
+    """The same of a run on many targets, each of which has a revision and a URL of its own."""
     return {
         "image": image.reference if image else "",
         "digest": (image.digest or "") if image else "",
         "revision": "",
+        "url": "",
         "outcome": code.name.lower(),
     }
 
 
 def refused(code: ExitCode) -> Mapping[str, str]:
     """The same of a run that ended before its first deed."""
-    return {"image": "", "digest": "", "revision": "", "outcome": code.name.lower()}
+    return {"image": "", "digest": "", "revision": "", "url": "", "outcome": code.name.lower()}
 
 
 def github(told: Mapping[str, str]) -> Iterator[str]:

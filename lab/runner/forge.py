@@ -80,6 +80,7 @@ class Ended:
 
     status: Status
     url: str = ""
+    address: str = ""  # where what it deployed answers, as the platform shows it beside the environment
     folder: Path | None = None
     log: str = field(default="", repr=False)
     outputs: Mapping[str, str] = field(default_factory=dict)

@@ -176,6 +176,7 @@ class _Job:
         return Ended(
             status,
             self._run.url,
+            self._address(),
             place.folder,
             place.log,
             self._filled(self._made.get("outputs") or {}),
@@ -183,6 +184,12 @@ class _Job:
             orphans=tuple(place.orphans),
             left=place.left(),
         )
+
+    def _address(self) -> str:
+        """The environment's URL: asked for when the steps are over."""
+        given = self._made.get("environment")
+        url = given.get("url", "") if isinstance(given, Mapping) else ""
+        return expressions.filled(url, self._contexts, self._status)
 
     @property
     def _status(self) -> dict[str, bool]:

@@ -107,7 +107,7 @@ class Run:
         """None where the pipeline does not have this job."""
         environment = made.get("environment") or {}
         if isinstance(environment, Mapping):
-            only(environment, {"name", "action"}, f"job {name}, environment")
+            only(environment, {"name", "action", "url"}, f"job {name}, environment")
         else:
             environment = {"name": environment}
         where = environment.get("name", "")
@@ -234,12 +234,14 @@ class _Job:
             place.clear()
             shutil.rmtree(place.temp)
         status: Status = "cancelled" if place.cancelled else "success" if ok else "failure"
+        reports = self._kept(status)
         return Ended(
             status,
             known["CI_JOB_URL"],
+            self._address(known, reports),
             place.folder,
             place.log,
-            reports=self._kept(status),
+            reports=reports,
             orphans=tuple(place.orphans),
             left=place.left(),
         )
@@ -247,12 +249,19 @@ class _Job:
     def _image(self, known: Mapping[str, str]) -> Path:
         image = self._made.get("image")
         name = only(image, {"name"}, f"job {self._name}, image")["name"] if isinstance(image, Mapping) else str(image)
-        name = re.sub(r"\$\{?(\w+)\}?", lambda one: known.get(one[1], ""), name)
+        name = _expanded(name, known)
         images = self._run.forge.machine.images
         if name not in images:
             raise Unknown(f"job {self._name}: nothing here stands for the image `{name}`")
         self._place.say(f"Using image {name}")
         return images[name]
+
+    def _address(self, known: Mapping[str, str], reports: Mapping[str, Path]) -> str:
+        """The environment's URL, whose variables the job may have told by a dotenv report."""
+        told = dict(known)
+        if "dotenv" in reports:
+            told |= dict(line.split("=", 1) for line in reports["dotenv"].read_text().splitlines())
+        return _expanded(self._environment.get("url", ""), told)
 
     def _engine(self, environ: dict[str, str]) -> None:
         """A docker engine for a job with the service docker:dind, and for none else."""
@@ -321,6 +330,10 @@ def read(file: Path) -> Mapping[str, Any]:
     """A pipeline file."""
     made: Mapping[str, Any] = yaml.safe_load(file.read_text())
     return made
+
+
+def _expanded(text: str, known: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{?(\w+)\}?", lambda one: known.get(one[1], ""), text)
 
 
 def _script(lines: list[str]) -> str:

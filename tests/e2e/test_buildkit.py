@@ -3,9 +3,11 @@
 `make registries` starts BuildKit and runs these.
 """
 
+import base64
 import io
 import json
 import os
+import re
 import struct
 import tarfile
 import time
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 from between import Answer, Asked, Between, Broken, Shortened, times
-from conftest import Deployed, Project, run
+from conftest import ROOT, Deployed, Project, run
 from processes import CI
 from test_promote import OCI_INDEX, Registry, digest
 
@@ -264,6 +266,35 @@ def test_a_builder_of_the_users_own(stamp: Project, tmp_path: Path) -> None:
     done = stamp.deploy(*BUILD, environ=config)
     assert done.code == 0, done
     assert done.json["build"]["built"] is True
+
+
+def test_what_the_page_shows(stamp: Project, tmp_path: Path) -> None:
+    """docs/registries.md: the ways to a builder, and the look at an SBOM. No container of the engine's is started."""
+    page = (ROOT / "docs" / "registries.md").read_text()
+    there = f"unix://{os.environ['LAB_STATE']}/buildkit/sock"
+    lines = re.findall(r"^    (docker buildx create .*)$", page, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        assert "--name ci " in line
+        remote = "--driver remote" in line
+        config = {"BUILDX_CONFIG": str(tmp_path / ("remote" if remote else "container"))}
+        made = line.replace("unix:///run/buildkit/buildkitd.sock", there)
+        assert (made != line) == remote
+        run("bash", "-ec", made, env=os.environ | config)
+        assert "ci" in run("docker", "buildx", "ls", env=os.environ | config).stdout.split()
+    generator = os.environ["LAB_SBOM_GENERATOR"]
+    stamp.profile("dev", image={"builder": "ci", "provenance": "max", "sbom": generator})
+    done = stamp.deploy(*BUILD, environ={"BUILDX_CONFIG": str(tmp_path / "remote")})
+    assert done.code == 0, done
+
+    (shown,) = re.findall(r"`(docker buildx imagetools inspect [^`]*)`", page)
+    home = tmp_path / "home"
+    home.mkdir()
+    login = base64.b64encode(f"{os.environ['REG_USER']}:{os.environ['REG_PASS']}".encode()).decode()
+    (home / "config.json").write_text(json.dumps({"auths": {os.environ["REGISTRY_URL"]: {"auth": login}}}))
+    image = done.json["build"]["image"]
+    said = run("bash", "-ec", shown.replace("IMAGE", image), env=os.environ | {"DOCKER_CONFIG": str(home)}).stdout
+    assert json.loads(said)["SPDX"]["spdxVersion"].startswith("SPDX-")
 
 
 def cached(asked: Asked) -> bool:

@@ -33,7 +33,7 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     built = first.json["build"]
     assert built["built"] is True
     assert built["job"] == "https://ci.example/shop/web/actions/runs/7"
-    outputs = f"image={built['image']}\ndigest={built['digest']}\nrevision=\noutcome=ok\n"
+    outputs = f"image={built['image']}\ndigest={built['digest']}\nrevision=\nurl=\noutcome=ok\n"
     assert left["GITHUB_OUTPUT"].read_text() == outputs
     assert f"| image | `{built['image']}` |" in left["GITHUB_STEP_SUMMARY"].read_text()
     assert built["sha"] == project.git("rev-parse", "HEAD").strip()
@@ -59,7 +59,7 @@ def test_what_one_job_builds_another_deploys_without_docker(project: Project) ->
     done = project.deploy(*up, "--dotenv", str(dotenv), environ=docker)
     assert done.code == 0, done
     facts = ("DEPLOYED_IMAGE=" + built["image"], "DEPLOYED_DIGEST=" + built["digest"])
-    assert dotenv.read_text().splitlines() == [*facts, "DEPLOYED_REVISION=1", "DEPLOYED_OUTCOME=ok"]
+    assert dotenv.read_text().splitlines() == [*facts, "DEPLOYED_REVISION=1", "DEPLOYED_URL=", "DEPLOYED_OUTCOME=ok"]
     assert done.json["image"]["reference"] == built["image"]
     assert {stage["name"] for stage in done.json["stages"]} == {"release", "rollout"}
     assert f"it was built of commit {built['sha'][:12]}" in done.err

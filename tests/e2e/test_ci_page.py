@@ -107,12 +107,16 @@ def test_the_steps_for_github(small: Project, forge: Forge, tmp_path: Path) -> N
 
 
 def test_the_job_for_gitlab(small: Project, forge: Forge, tmp_path: Path) -> None:
+    small.profile("dev", values={"ingress": {"enabled": True, "hosts": [{"host": "web.example.com"}]}})
+    small.git("commit", "-q", "-a", "-m", "An Ingress")
+    small.git("push", "-q", str(forge.repository), "HEAD:main")
     built = small.deploy("build", "--env", "dev")  # by another job: this one has no docker
     assert built.code == 0, built
     pipeline = of_gitlab(snippet("yaml", "# GitLab CI"))
     ended = gitlab.Run(pipeline, forge, push(small), tmp_path / "run").go()["dev"]
     assert ended.status == "success", ended.log
     assert "DEPLOYED_OUTCOME=ok" in ended.reports["dotenv"].read_text()
+    assert ended.address == "http://web.example.com"
     assert 'name="deployment/web"' in ended.reports["junit"].read_text()
 
 

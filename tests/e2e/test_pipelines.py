@@ -73,6 +73,9 @@ func TestNobodyGivesSecretsToTests(t *testing.T) {
 ENVIRONMENTS = ("dev", "test", "prod")
 JOBS = ("lint", "unit", "build", "push", "dev", "test", "prod")
 PROD = frozenset({"prod"})
+HOST = "orders.example.com"
+INGRESS = f"ingress: {{ enabled: true, hosts: [{{ host: {HOST} }}], tls: [{{ secretName: orders }}] }}"
+"""Where prod answers; dev and test have none."""
 IMAGE = "registry.example/tools/deploy:1"
 """What GitLab's jobs that deploy run in; a folder with the program stands for it."""
 
@@ -235,6 +238,8 @@ def _settle(folder: Path, namespaces: dict[str, str]) -> None:
     for environment, namespace in namespaces.items():
         file = folder / "environments" / f"{environment}.yaml"
         text = file.read_text().replace(f"${{{environment.upper()}_NAMESPACE:{environment}}}", namespace)
+        if environment == "prod":
+            text = text.replace("\nvalues:\n", f"\nvalues:\n  {INGRESS}\n")
         file.write_text(text.replace("replicaCount: 5", "replicaCount: 2"))
 
 
@@ -402,6 +407,7 @@ def _built(shop: Shop, run: Any, job: str) -> bool:
 
 
 def _shown(shop: Shop, job: Ended, environment: str, digest: str) -> None:
+    assert job.address == (f"https://{HOST}" if environment == "prod" else "")
     if shop.platform is github:
         assert job.outputs == {"digest": digest}
         assert f"@{digest}` |" in job.summary

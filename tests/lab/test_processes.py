@@ -1,5 +1,6 @@
 """Programs are known by pid and start time; pure enough to need no lab."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,21 @@ def test_starts_once_and_stops() -> None:
     processes.stop("sleeper")
     assert not processes.alive("sleeper")
     assert processes.recorded() == []
+
+
+def test_a_program_is_halted_and_goes_on() -> None:
+    processes.start("sleeper", ("sleep", "60"))
+    stat = Path("/proc", str(json.loads((place.PIDS / "sleeper.json").read_text())["pid"]), "stat")
+
+    def state() -> str:
+        return stat.read_text().rpartition(")")[2].split()[0]
+
+    with processes.halted("sleeper"):
+        assert state() == "T"
+    processes.until("its going on", lambda: state() == "S", seconds=30)
+    processes.stop("sleeper")
+    with pytest.raises(processes.PartFailed, match="sleeper does not run"), processes.halted("sleeper"):
+        pass
 
 
 def test_a_pid_that_somebody_else_got_is_not_ours() -> None:

@@ -150,7 +150,8 @@ def test_without_rules_gitlab_would_have_defaults(repository: Path, tmp_path: Pa
 def test_a_run_of_github(repository: Path, tmp_path: Path) -> None:
     script = 'echo "it=$TOLD-$SECRET-$(cat file)" >> "$GITHUB_OUTPUT"; echo "::add-mask::x"; touch "$TMPDIR/left"'
     jobs = (
-        "  a:\n    runs-on: ubuntu-latest\n    environment: dev\n    outputs: {it: '${{ steps.s.outputs.it }}'}\n"
+        "  a:\n    runs-on: ubuntu-latest\n    outputs: {it: '${{ steps.s.outputs.it }}'}\n"
+        "    environment: {name: dev, url: 'https://${{ steps.s.outputs.it }}'}\n"
         "    steps:\n      - uses: actions/checkout@v4\n"
         f"      - {{id: s, run: {script!r}, env: {{SECRET: '${{{{ secrets.S }}}}', TOLD: '${{{{ vars.V }}}}'}}}}\n"
         "      - {run: 'git branch --show-current; git tag; echo $HOME; false | true; exit 3'}\n"
@@ -166,6 +167,7 @@ def test_a_run_of_github(repository: Path, tmp_path: Path) -> None:
         **{"a": "failure", "b": "skipped", "c": "success", "p": "waiting"},
     }
     assert ended["a"].outputs == {"it": "v-s2-content"}
+    assert ended["a"].address == "https://v-s2-content"
     assert "main\n" in ended["a"].log
     assert "v1" not in ended["a"].log, "checkout fetches no tags"
     assert "but this" in ended["a"].log
@@ -188,7 +190,7 @@ workflow: {rules: [{if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH}, {if: $CI_COMMI
 a:
   extends: .base
   stage: a
-  environment: dev
+  environment: {name: dev, url: 'https://$X.example'}
   variables: {FROM: job}
   script: ['echo "X=$FROM" > out/env', 'git branch --show-current', 'cat $FILE', 'echo $OPEN $GUARDED']
   artifacts: {paths: [out], reports: {dotenv: out/env}}
@@ -208,6 +210,7 @@ c: {extends: .base, stage: c, environment: prod, before_script: [], rules: [{whe
         **{"a": "success", "b": "success", "n": "success", "c": "waiting"},
     }
     assert "in a file" in ended["a"].log
+    assert ended["a"].address == "https://job.example"
     assert "open guarded" in ended["a"].log
     assert "main" not in ended["a"].log.splitlines(), "HEAD is at no branch"
     assert "in prod" in run.go(frozenset({"prod"}))["c"].log

@@ -146,6 +146,13 @@ def test_the_plan_releases_nothing(current: bool, steps: list[PullSecret]) -> No
     assert (plan.kept.revision, plan.kept.judgements, plan.previous) == (5, (WEB,), 5)
 
 
+def test_the_plan_knows_where_it_answers() -> None:
+    released = Released({}, "{kind: Ingress, metadata: {name: web}, spec: {rules: [{host: web.example.com}]}}\n")
+    plan = kept("dev", PROFILE, facts(released=released), Target(Path("/k"), "dev", "shop"), Standing((WEB,)))
+    assert plan.kept
+    assert plan.kept.url == "http://web.example.com"
+
+
 def test_what_somebody_added_is_told() -> None:
     standing = Standing((WEB,), (Drift("configmap/web", "data.more", None, "x"),))
     plan = kept("dev", PROFILE, facts(), Target(Path("/k"), "dev", "shop"), standing)

@@ -12,16 +12,22 @@ from deployer.result import Result
     ("found", "lines"),
     [
         (
-            result(),
-            [f"image=registry.lab/web:1.2.3@{DIGEST}", f"digest={DIGEST}", "revision=5", "outcome=ok"],
+            result(url="https://web.example.com"),
+            [
+                f"image=registry.lab/web:1.2.3@{DIGEST}",
+                f"digest={DIGEST}",
+                "revision=5",
+                "url=https://web.example.com",
+                "outcome=ok",
+            ],
         ),
         (
             UNHEALTHY,
-            [f"image=registry.lab/web:1.2.3@{DIGEST}", f"digest={DIGEST}", "revision=5", "outcome=unhealthy"],
+            [f"image=registry.lab/web:1.2.3@{DIGEST}", f"digest={DIGEST}", "revision=5", "url=", "outcome=unhealthy"],
         ),
         (
             result(image=None, revision=None, exit_code=ExitCode.BUILD),
-            ["image=", "digest=", "revision=", "outcome=build"],
+            ["image=", "digest=", "revision=", "url=", "outcome=build"],
         ),
     ],
 )
@@ -34,7 +40,7 @@ def test_outputs(found: Result, lines: list[str]) -> None:
 
 def test_a_refusal() -> None:
     told = outputs.refused(ExitCode.PREFLIGHT)
-    assert list(outputs.github(told)) == ["image=", "digest=", "revision=", "outcome=preflight"]
+    assert list(outputs.github(told)) == ["image=", "digest=", "revision=", "url=", "outcome=preflight"]
 
 
 def test_a_value_is_one_line() -> None:

@@ -12,6 +12,8 @@ from conftest import Deployed, Project, kubectl, run
 from delivered import Deliver, Delivery, config, deliver, until  # noqa: F401  # fixtures
 from processes import CI, job
 
+from lab.processes import halted
+
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
 
 V1, V2 = ("--tag", "v1"), ("--tag", "v2")
@@ -109,6 +111,35 @@ def test_where_argo_cd_is_down_there_is_no_verdict_and_nothing_is_put_back(fault
     status = fault.deploy("status", "--env", "dev", "--output", "json").json["environments"][0]
     assert (status["application"]["sync"], status["application"]["current"]) == ("Synced", False)
     assert fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"][-1]["verdict"] is None
+
+
+def test_where_its_controller_stands_still_there_is_no_verdict_and_then_the_next_run_converges(
+    fault: Project, deliver: Deliver
+) -> None:
+    """The process itself is halted: what it has said before stands there, Synced and Healthy."""
+    assert "PYTEST_XDIST_WORKER" not in os.environ, "all other tests need the controller: with -n 0 only"
+    there = deliver(fault)
+    fault.profile("dev", release={"timeout": "10m"})
+    assert fault.deploy(*UP, *V1).code == 0
+    good, image = there.config.commits[0], _container(fault)["image"]
+    with halted("argocd-application-controller"):
+        down = fault.deploy(*UP, *V2, "--set", "env.WORD=two", "--output", "json")
+        seen = there.app()["status"]
+        assert (seen["sync"]["status"], seen["sync"]["revision"]) == ("Synced", good)
+        assert _container(fault)["image"] == image
+    assert down.code == 7, down
+    assert "Argo CD has not looked at the repository yet" in down.json["message"]
+    assert down.json["release"]["restored"] is None
+    assert "nothing was put back" in down.json["hint"]
+    ours, before, _ = there.config.commits
+    assert (down.json["release"]["commit"], before) == (ours, good)
+
+    again = fault.deploy(*UP, *V2, "--set", "env.WORD=two", "--output", "json")
+    assert again.code == 0, again
+    assert again.json["release"]["commit"] == ours
+    assert there.config.commits == [ours, good, there.config.commits[-1]], "what is there is not committed again"
+    assert there.app()["status"]["sync"]["revision"] == ours
+    assert _container(fault)["image"].endswith(_digest(there, ours))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import Project, run
-from delivered import Deliver, config, deliver  # noqa: F401  # fixtures
+from delivered import Deliver, Delivery, config, deliver  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.gitops]
 
@@ -41,50 +42,95 @@ spec:
 # ruff: noqa: F811  # a fixture is imported, and named as a parameter
 
 
-def test_a_commit_is_judged_and_what_is_there_is_not_committed_again(fault: Project, deliver: Deliver) -> None:
-    there = deliver(fault)
-    first = fault.deploy("up", "--env", "dev", *V1, "--output", "json")
+ENVIRONMENTS = pytest.mark.parametrize("environment", ["dev", "prod"])
+
+
+def at(environment: str, project: Project, deliver: Deliver) -> Delivery:
+    """An environment, delivered; prod with its cluster pinned and the guards that it ships with, but for its tag."""
+    if environment == "prod":
+        project.profile(
+            "prod",
+            image={"repository": "fault"},
+            release={"timeout": "90s"},
+            guards={"tag": None, "branch": ["main"]},
+            values={"replicaCount": 2, "env": {"VERSION": "v1"}},
+        )
+    there = deliver(project, environment)
+    project.git("commit", "-q", "-a", "-m", "Settings")
+    return there
+
+
+@ENVIRONMENTS
+def test_a_commit_is_judged_and_what_is_there_is_not_committed_again(
+    fault: Project, deliver: Deliver, environment: str
+) -> None:
+    there = at(environment, fault, deliver)
+    first = fault.deploy("up", "--env", environment, *V1, "--output", "json")
     assert first.code == 0, first
     said = first.json
     assert said["release"]["commit"] == there.config.commits[0]
     assert said["release"]["revision"] == 1
-    values = yaml.safe_load(there.config.read("web/dev/values.yaml"))
+    values = yaml.safe_load(there.config.read(f"web/{environment}/values.yaml"))
     assert values["image"]["digest"] == said["image"]["digest"]
     assert there.app()["status"]["sync"]["revision"] == there.config.commits[0]
     pods = fault.objects("pods")
     assert len(pods) == 2
 
-    again = fault.deploy("up", "--env", "dev", *V1)
+    again = fault.deploy("up", "--env", environment, *V1)
     assert again.code == 0, again
     assert "unchanged" in again.out
     assert len(there.config.commits) == 2
 
 
-def test_a_bad_image_is_told_in_seconds_and_reverted_by_a_commit(fault: Project, deliver: Deliver) -> None:
-    there = deliver(fault)
-    good = fault.deploy("up", "--env", "dev", *V1)
+@ENVIRONMENTS
+def test_a_bad_image_is_told_in_seconds_and_reverted_by_a_commit(
+    fault: Project, deliver: Deliver, environment: str, record_property: Callable[[str, object], None]
+) -> None:
+    there = at(environment, fault, deliver)
+    good = fault.deploy("up", "--env", environment, *V1)
     assert good.code == 0, good
-    kept = there.config.read("web/dev/values.yaml")
+    kept = there.config.read(f"web/{environment}/values.yaml")
 
-    bad = fault.deploy("up", "--env", "dev", *CRASH, "--output", "json", *V1)
+    bad = fault.deploy("up", "--env", environment, *CRASH, "--output", "json", *V1)
     assert bad.code == 5, bad
     said = bad.json
     assert "exit" in json.dumps(said["diagnosis"]).lower()
     assert said["release"]["restored"] == 1
-    stages = {one["name"]: one["seconds"] for one in said["stages"]}
-    assert stages["rollout"] < 60
-    assert there.config.read("web/dev/values.yaml") == kept
+    names = [one["name"] for one in said["stages"]]
+    verdict = next(number for number, one in enumerate(said["stages"]) if not one["ok"])
+    seconds = sum(one["seconds"] for one in said["stages"][names.index("commit") : verdict + 1])
+    record_property("seconds from the commit to the diagnosis", round(seconds, 1))
+    assert seconds < 60
+    assert there.config.read(f"web/{environment}/values.yaml") == kept
     revert, broken, first, _ = there.config.commits
     assert said["release"]["commit"] == broken
     assert f"Deploy-To: {first}" in there.config.git("log", "-1", "--format=%B", revert)
     assert there.app()["status"]["sync"]["revision"] == revert
 
-    history = fault.deploy("history", "--env", "dev", "--output", "json").json["revisions"]
+    history = fault.deploy("history", "--env", environment, "--output", "json").json["revisions"]
     assert [(one["number"], one["verdict"], one["rollbackTo"], one["commit"]) for one in history] == [
         (1, "healthy", None, first),
         (2, "failed", None, broken),
         (3, "healthy", 1, revert),
     ]
+
+
+def test_what_prod_forbids_comes_to_no_commit(fault: Project, deliver: Deliver) -> None:
+    there = at("prod", fault, deliver)
+    up = ("up", "--env", "prod", *V1)
+    other = fault.deploy(*up, environ={"PROD_CLUSTER_UID": "5f1e0c1e-0000-4000-8000-000000000000"})
+    assert other.code == 3, other
+    assert "leads to another cluster than this environment's" in other.err
+    fault.git("checkout", "-q", "-b", "topic")
+    topic = fault.deploy(*up)
+    assert topic.code == 3, topic
+    assert "this environment deploys from main" in topic.err
+    (fault.folder / "service" / "more").write_text("more\n")
+    dirty = fault.deploy(*up)
+    assert dirty.code == 3, dirty
+    assert "this environment deploys commits only" in dirty.err
+    assert len(there.config.commits) == 1
+    assert fault.objects("deployments") == []
 
 
 def test_status_plan_rollback(fault: Project, deliver: Deliver) -> None:
