@@ -85,6 +85,7 @@ bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUN
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_metrics.py --rounds $(ROUNDS)
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
+	@$(LAB) gateway
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
 canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
