@@ -348,8 +348,9 @@ def test_a_killed_run_is_finished_by_the_next(canary: Project, tmp_path: Path, m
     finished(canary, killed_when(canary, tmp_path / "log", moment, children=children))
 
 
-@ALONE
-@pytest.mark.parametrize(("hook", "revision"), [("pre-upgrade", 3), ("post-upgrade", 3), ("post-upgrade", 6)])
+@pytest.mark.parametrize(
+    ("hook", "revision", "children"), [("pre-upgrade", 3, True), ("post-upgrade", 3, False), ("post-upgrade", 6, True)]
+)
 def test_a_run_that_is_killed_amid_helm_is_finished_by_the_next(
     canary: Project, tmp_path: Path, hook: str, revision: int, children: bool
 ) -> None:
