@@ -80,11 +80,12 @@ bench-cache: $(READY) lab ## a cold runner's build with the registry's cache and
 together: $(READY) lab ## twenty deploys of one release at once: minutes on two cores
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q -m slow tests/e2e/test_together.py
 
-bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUNDS times each: the metric guard tells them apart
+bench-metrics: $(READY) lab ## a version with 5 % of errors and a good one, ROUNDS=20 times each: the metric guard tells them apart
 	@$(LAB) observe
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_metrics.py --rounds $(ROUNDS)
 
 chaos: $(READY) lab ## kill deploy at every stage, ROUNDS times each, and see the next run mend it
+	@$(LAB) gateway
 	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/chaos.py
 
 canary: $(READY) lab ## releases in steps: real requests through Contour's Envoy and Istio's, faults, kills
@@ -103,9 +104,9 @@ observe: $(READY) lab ## metrics, traces, dashboard, alerts and the metric guard
 	@$(LAB) observe
 	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_observe.py
 
-platform: $(READY) lab ## observe, canary, mesh and fleet in one go; half an hour on two cores
+platform: $(READY) lab ## observe, canary, mesh and fleet in one go; half an hour on two cores (ROUNDS=20: so many runs of the metric guard each)
 	@for part in observe gateway mesh fleet; do $(LAB) $$part || exit 1; done
-	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_platform.py
+	@eval "$$($(LAB) env)" && ROUNDS=$(ROUNDS) $(BIN)/python tests/e2e/bench_platform.py
 
 fuzz: $(READY) ## broken profiles by the thousand: INPUTS=10000, SEED=0
 	@$(BIN)/python tests/fuzz/fuzz_profiles.py

@@ -41,6 +41,7 @@ def test_a_profile_with_the_snippet_is_taken(environment: str, snippet: str, tmp
 
 
 def test_there_are_snippets_of_each_part() -> None:
+    assert PAGE.count("```yaml\n") == len(SNIPPETS), "each says of which file it is, or it would not be tried"
     assert {key for _, snippet in SNIPPETS for key in yaml.safe_load(snippet)} == {"metrics", "values", "telemetry"}
 
 

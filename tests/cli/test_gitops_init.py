@@ -1,6 +1,7 @@
 """`deploy gitops init`: which files it writes, keeps, and refuses to write."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from deployer.cli import run
 from deployer.errors import ExitCode
 from deployer.values.document import parse
 
+ROOT = Path(__file__).parents[2]
 RENDERED = """\
 apiVersion: v1
 kind: Service
@@ -137,6 +139,16 @@ def test_sets_for_lists_and_for_fleets(project: Path, capsys: pytest.CaptureFixt
     assert run(fleet) == 0
     assert data(project / "fleet/fleet-dev.yaml")["metadata"]["name"] == "web-dev"
     assert "every cluster with region=eu" in capsys.readouterr().out
+
+
+def test_the_command_of_the_page_on_fleets(project: Path) -> None:
+    """docs/fleet.md: one environment, so the same values, for a group of clusters."""
+    (command,) = re.findall(r"`deploy (gitops init [^`]+)`", (ROOT / "docs" / "fleet.md").read_text())
+    (project / "environments/north.yaml").write_text("target: {context: north, namespace: shop}\n")
+    assert run([*command.split(), "-C", str(project)]) == 0
+    made = data(project / "gitops/fleet-north.yaml")
+    assert made["kind"] == "ApplicationSet"
+    assert made["spec"]["generators"] == [{"clusters": {"selector": {"matchLabels": {"region": "north"}}}}]
 
 
 def test_encrypted_values_are_rendered_as_they_stand_and_need_no_key(project: Path) -> None:

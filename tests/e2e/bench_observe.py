@@ -10,6 +10,7 @@ CHECKS = (
     HERE / "test_told.py",
     HERE / "test_run_told.py",
     HERE / "test_metric_guard.py",
+    HERE / "test_observed_page.py",
     HERE.parent / "test_observability_page.py",
     HERE.parent / "chart" / "test_chart_golden.py",
 )

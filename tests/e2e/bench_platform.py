@@ -1,4 +1,6 @@
-"""`make platform`: what observes, releases in steps, the mesh and fleets, all on the real thing, one check a line."""
+"""`make platform`: what observes, releases in steps, the mesh and fleets, all on the real thing, one check a line.
+
+ROUNDS=20 has the metric guard judge twenty bad versions and twenty good ones."""
 
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ PLATFORM = (
     HERE / "test_mesh.py",
     HERE / "test_fleet.py",
     HERE / "test_fleet_fifty.py",
+    HERE / "test_fleet_page.py",
+    HERE.parent / "profile" / "test_canary_page.py",
+    HERE.parent / "chart" / "test_chart_canary_page.py",
 )
 
 if __name__ == "__main__":

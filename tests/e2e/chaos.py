@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from conftest import Project
-from processes import CI, alive, end, job, kill, until
+from processes import CI, alive, end, job, kill, slowed, until
 
 pytestmark = pytest.mark.lab
 
@@ -37,22 +37,6 @@ code=$?
 echo "end $(basename PROGRAM) $1" >> MARKS
 exit $code
 """
-
-
-HOOK = """apiVersion: batch/v1
-kind: Job
-metadata:
-  name: slow-MOMENT
-  annotations: {"helm.sh/hook": MOMENT, "helm.sh/hook-delete-policy": before-hook-creation}
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      imagePullSecrets: [{ name: registry }]
-      containers:
-        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 4s }] }
-"""
-# Without it helm is through with these charts in a tenth of a second, and nothing would ever be pending.
 
 
 @dataclass(frozen=True)
@@ -74,6 +58,9 @@ STAGES = (
     Stage("up: after helm", GOOD, "end helm upgrade", 0.2),
     Stage("up: mid watch", GOOD, "rollout …", 4.0),
     Stage("up: mid rollback", BAD, "pending-rollback", 3.0),
+    Stage("canary: mid helm", GOOD, "pending-upgrade", 12.0),
+    Stage("canary: mid step", GOOD, "canary 5% …", 8.0),
+    Stage("canary: mid rollback", BAD, "pending-rollback", 3.0),
     Stage("rollback: before helm", ROLLBACK, "rollback …", 0.1),
     Stage("rollback: mid helm", ROLLBACK, "pending-rollback", 3.0),
     Stage("rollback: mid watch", ROLLBACK, "end helm rollback", 4.0),
@@ -98,12 +85,6 @@ class Wrapped:
     def said(self) -> str:
         """Everything so far."""
         return "".join(file.read_text() for file in (self.marks, self.log) if file.exists())
-
-    def hook(self, moment: str) -> Path:
-        """Keep helm busy at that moment for some seconds."""
-        file = self.project.folder / "chart" / "templates" / f"{moment}.yaml"
-        file.write_text(HOOK.replace("MOMENT", moment).replace("REGISTRY", os.environ["REGISTRY_URL"]))
-        return file
 
     def forget(self) -> None:
         """A new run begins."""
@@ -134,9 +115,19 @@ def wrapped(fault: Project, tmp_path: Path) -> Wrapped:
         image={"context": "small", "tag": "commit"},
         lock={"ttl": f"{TTL:.0f}s", "wait": "120s"},
         health={"soak": 0, "crashExits": 1, "crashGrace": 1},
-        values={"terminationGracePeriodSeconds": 1},
+        canary={"steps": [{"weight": 5, "pause": "1s"}, {"weight": 50, "pause": "1s"}]},
+        values={
+            "terminationGracePeriodSeconds": 1,
+            "httpRoute": {
+                "enabled": True,
+                "parentRefs": [
+                    {"name": os.environ["LAB_GATEWAY_NAME"], "namespace": os.environ["LAB_GATEWAY_NAMESPACE"]}
+                ],
+                "hostnames": [f"{fault.namespace}.example.com"],
+            },
+        },
     )
-    made.hook("pre-rollback")
+    slowed(fault, "pre-rollback")
     return made
 
 
@@ -171,7 +162,8 @@ def _one(wrapped: Wrapped, stage: Stage, children: bool, number: int, chance: ra
         project.git("commit", "-q", "-m", f"Run {number}")
     verb = stage.verb if stage.verb == ROLLBACK else (*stage.verb, "--set", f"env.RUN={number}")
     wrapped.forget()
-    hook = wrapped.hook("pre-upgrade") if stage.name == "up: mid helm" else None
+    project.profile("dev", strategy="canary" if stage.name.startswith("canary") else "rolling")
+    hook = slowed(project, "pre-upgrade") if stage.since == "pending-upgrade" else None
     process = job(project, *verb, log=wrapped.log)
     try:
         until(lambda: _begun(wrapped, stage) or process.poll() is not None, stage.since)
@@ -240,6 +232,8 @@ def _wrong(project: Project, done: Any) -> str:
         return f"history {_history(project)}"
     if project.objects("leases"):
         return "the lease is still there"
+    if (found := [one["metadata"]["name"] for one in project.objects("deployments")]) != ["web"]:
+        return f"deployments {found}"
     status = json.loads(project.kubectl("get", "deployment", "web", "--output", "json"))["status"]
     if status.get("readyReplicas") != 2 or status.get("updatedReplicas") != 2:
         return f"not ready: {status}"

@@ -96,13 +96,30 @@ def value(query: str) -> float | None:
 def spans(matters: Callable[[dict[str, str]], bool]) -> list[Span]:
     """The spans that the collector has written of resources that matter."""
     found = []
+    for group in _collected("resourceSpans"):
+        about = attributes(group["resource"])
+        if matters(about):
+            found += [Span(about, one) for scope in group["scopeSpans"] for one in scope["spans"]]
+    return found
+
+
+def gauges(name: str, labels: dict[str, str]) -> list[float]:
+    """What the collector has written of one of deploy's figures with these labels, in the order it came."""
+    return [
+        float(point["asDouble"])
+        for group in _collected("resourceMetrics")
+        for scope in group["scopeMetrics"]
+        for figure in scope["metrics"]
+        if figure["name"] == name
+        for point in figure["gauge"]["dataPoints"]
+        if labels.items() <= attributes(point).items()
+    ]
+
+
+def _collected(kind: str) -> Iterator[dict[str, Any]]:
     whole, _, _ = Path(os.environ["LAB_TRACES"]).read_text().rpartition("\n")  # the last line may be half written
     for line in whole.splitlines():
-        for group in json.loads(line).get("resourceSpans", []):
-            about = attributes(group["resource"])
-            if matters(about):
-                found += [Span(about, one) for scope in group["scopeSpans"] for one in scope["spans"]]
-    return found
+        yield from json.loads(line).get(kind, [])
 
 
 def attributes(of: dict[str, Any]) -> dict[str, str]:

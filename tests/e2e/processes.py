@@ -13,6 +13,20 @@ from conftest import Project
 
 CI = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "ann", "CI_JOB_URL": "https://gitlab.example/shop/-/jobs/7"}
 
+HOOK = """apiVersion: batch/v1
+kind: Job
+metadata:
+  name: slow-MOMENT
+  annotations: {"helm.sh/hook": MOMENT, "helm.sh/hook-delete-policy": before-hook-creation}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      imagePullSecrets: [{ name: registry }]
+      containers:
+        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 4s }] }
+"""
+
 
 def until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
     """Await a condition."""
@@ -76,3 +90,13 @@ def alive(pid: int) -> bool:
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def slowed(project: Project, moment: str) -> Path:
+    """Keep helm busy for some seconds at that moment, a hook's name such as pre-upgrade; the file of the chart.
+
+    Without it helm is through with these charts in a tenth of a second, and nothing would ever be pending.
+    """
+    file = project.folder / "chart" / "templates" / f"{moment}.yaml"
+    file.write_text(HOOK.replace("MOMENT", moment).replace("REGISTRY", os.environ["REGISTRY_URL"]))
+    return file

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from afterwards import history as revisions
 from conftest import ROOT, Project
 from observed import QUICK, SCRAPED, metered, value
-from processes import CI, end, job, kill, until
+from processes import CI, alive, end, job, kill, slowed, until
 from requests_through import Traffic, ask, measured
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.canary]
@@ -284,8 +285,10 @@ def test_a_canary_that_a_killed_run_left_is_taken_back_by_hand(canary: Project, 
         stopped_at(canary, step, tmp_path / "log")
     else:
         killed_when(canary, tmp_path / "log", "deployment/web-canary: 0 of 1")
+    before = generation(canary)
     done = canary.deploy("rollback", "--env", "dev", "--yes", environ=CI)
     assert done.code == 0, done
+    assert generation(canary) - before <= 1, "the route was changed more than once"
     taken_back(canary)
 
 
@@ -306,26 +309,83 @@ def test_a_run_that_is_ended_while_it_takes_a_canary_back_says_so(canary: Projec
     taken_back(canary)
 
 
-def killed_when(project: Project, log: Path, said: str) -> None:
-    """Kill a run and its children as soon as it says so."""
+def killed_when(project: Project, log: Path, said: str, *, children: bool = True) -> list[int]:
+    """Kill a run as soon as it says so, alone or with its children; what is left running."""
     process = job(project, *NEXT, log=log)
     try:
         until(lambda: said in log.read_text() or process.poll() is not None, said, 240)
     finally:
-        end(kill(process, children=True))
+        left = kill(process, children=children)
+    return left
 
 
+def finished(project: Project, left: list[int]) -> None:
+    """The next `up` brings the new version all requests, whatever a killed run has left, helm at work among it."""
+    try:
+        done = project.deploy(*NEXT, environ=CI)
+        assert done.code == 0, done
+        assert weights(project) == {"web": 1}
+        for kind in ("deployments", "services"):
+            assert [one["metadata"]["name"] for one in project.objects(kind)] == ["web"]
+        assert set(ask(host(project), 200)) == {"v2"}
+        assert not project.objects("leases")
+        states = revisions(project)
+        assert states[-1] == "deployed", states
+        assert set(states[:-1]) <= {"superseded", "failed"}, states
+        until(lambda: not any(map(alive, left)), "the end of its children", 60)
+    finally:
+        end(left)
+
+
+ALONE = pytest.mark.parametrize("children", [False, True], ids=["alone", "with its children"])
+
+
+@ALONE
 @pytest.mark.parametrize("moment", ["canary 0% …", "canary 5% …", "canary 5% done", "stable …", "rollout …"])
-def test_a_killed_run_is_finished_by_the_next(canary: Project, tmp_path: Path, moment: str) -> None:
+def test_a_killed_run_is_finished_by_the_next(canary: Project, tmp_path: Path, moment: str, children: bool) -> None:
     released(canary)
     hold(canary, 0)
-    killed_when(canary, tmp_path / "log", moment)
-    done = canary.deploy(*NEXT, environ=CI)
-    assert done.code == 0, done
-    assert weights(canary) == {"web": 1}
-    assert [one["metadata"]["name"] for one in canary.objects("deployments")] == ["web"]
-    assert set(ask(host(canary), 200)) == {"v2"}
-    assert not canary.objects("leases")
+    finished(canary, killed_when(canary, tmp_path / "log", moment, children=children))
+
+
+@pytest.mark.parametrize(
+    ("hook", "revision", "children"), [("pre-upgrade", 3, True), ("post-upgrade", 3, False), ("post-upgrade", 6, True)]
+)
+def test_a_run_that_is_killed_amid_helm_is_finished_by_the_next(
+    canary: Project, tmp_path: Path, hook: str, revision: int, children: bool
+) -> None:
+    """Helm has its revision pending: before it has touched anything, or when the route has the new weight already."""
+    slowed(canary, hook)
+    released(canary)
+    hold(canary, 0)
+    process = job(canary, *NEXT, log=tmp_path / "log")
+    try:
+        until(lambda: _pending(canary, revision, "pending-upgrade") or process.poll() is not None, "helm's turn", 240)
+        assert process.poll() is None, (tmp_path / "log").read_text()
+    finally:
+        left = kill(process, children=children)
+    finished(canary, left)
+
+
+@ALONE
+def test_a_run_that_is_killed_while_it_takes_a_canary_back_is_finished_by_the_next(
+    canary: Project, tmp_path: Path, children: bool
+) -> None:
+    slowed(canary, "pre-rollback")
+    released(canary)
+    process = job(canary, *NEXT, "--set", "env.EXIT_AFTER=0s", "--set", "env.EXIT_CODE=1", log=tmp_path / "log")
+    try:
+        until(lambda: _pending(canary, 3, "pending-rollback") or process.poll() is not None, "the rollback", 240)
+        assert process.poll() is None, (tmp_path / "log").read_text()
+    finally:
+        left = kill(process, children=children)
+    hold(canary, 0)
+    finished(canary, left)
+
+
+def _pending(project: Project, revision: int, state: str) -> bool:
+    states = revisions(project)
+    return len(states) == revision and states[-1] == state
 
 
 def test_another_version_over_one_that_a_killed_run_left(canary: Project, tmp_path: Path) -> None:

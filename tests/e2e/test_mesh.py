@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import urllib.request
 from pathlib import Path
@@ -124,3 +125,35 @@ def test_istio_answers_every_request_from_the_first_step_to_the_last(meshed: Pro
         assert done.code == 0, done
         time.sleep(2)  # the last pods of the second version end
     assert {said for _, said in one.answers + other.answers} == {"v1", "v2"}
+
+
+GATEWAY = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: public}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+    - {port: {number: PORT, name: http, protocol: HTTP}, hosts: [HOST]}
+"""
+
+
+def test_the_profile_of_the_page_releases_in_steps(fault: Project) -> None:
+    """docs/canary.md: its profile with a Gateway of the lab's port, and without its pauses. There are no sidecars."""
+    port = os.environ[MESH].rpartition(":")[2]
+    fault.kubectl("apply", "-f", "-", stdin=GATEWAY.replace("PORT", port).replace("HOST", host(fault)))
+    page = (ROOT / "docs" / "canary.md").read_text()
+    (text,) = re.findall(r"<!-- profile: istio -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    assert "istio-system/public" in text
+    assert "web.example.com" in text
+    text = text.replace("istio-system/public", f"{fault.namespace}/public").replace("web.example.com", host(fault))
+    fault.profile("dev", **yaml.safe_load(re.sub(r"pause: \w+", "pause: 0s", text)))
+    done = fault.deploy(*GOOD, environ=CI)
+    assert done.code == 0, done
+    until(lambda: set(ask(host(fault), 20, MESH)) == {"v1"}, "v1 through Istio's gateway", 60)
+    assert len(fault.objects("peerauthentications.security.istio.io")) == 1
+    done = fault.deploy(*NEXT, environ=CI)
+    assert done.code == 0, done
+    assert "canary 10% done" in done.err
+    assert "canary 50% done" in done.err
+    until(lambda: set(ask(host(fault), 100, MESH)) == {"v2"}, "v2 alone", 60)

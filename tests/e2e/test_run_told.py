@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Project
-from observed import attributes, spans, values
+from observed import attributes, gauges, spans, values
 from processes import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -51,6 +51,14 @@ def test_a_run_is_seen_everywhere(fault: Project) -> None:
     assert second["about"]["deploy.restored"] == "1"
     stages = [one["name"] for one in heard() if one.get("parentSpanId") == second["spanId"]]
     assert stages == ["checks", "release", "rollout", "rollback"]
+
+    labels = {"environment": "dev", "namespace": fault.namespace, "release": "web"}
+    until(lambda: gauges("deploy_run_exit_code", labels) == [0.0, 5.0], "figures in the collector's output", 60)
+    assert gauges("deploy_run_changed", labels) == [1.0, 1.0]
+    assert gauges("deploy_run_rolled_back", labels | {"outcome": "unhealthy"}) == [1.0]
+    assert all(seconds > 0 for seconds in gauges("deploy_run_duration_seconds", labels))
+    for stage in ("release", "rollout", "rollback"):
+        assert gauges("deploy_stage_duration_seconds", labels | {"outcome": "unhealthy", "stage": stage}), stage
 
     until(lambda: values(f"deploy_run_exit_code{{{ours}}}") == [5.0], "figures in Prometheus", 60)
     assert values(f'deploy_run_rolled_back{{{ours},outcome="unhealthy"}}') == [1.0]

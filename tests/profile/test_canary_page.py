@@ -38,6 +38,7 @@ def prod(folder: Path, text: str) -> Path:
 
 def test_both_routes_are_shown() -> None:
     assert set(PROFILES) == {"httproute", "istio", "metrics"}
+    assert PAGE.count("```yaml\n") == len(PROFILES), "each has a name, or it would not be tried"
 
 
 @pytest.mark.parametrize(("name", "route"), [("httproute", "httproute"), ("istio", "istio"), ("metrics", "httproute")])
