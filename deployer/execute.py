@@ -63,7 +63,7 @@ from deployer.prometheus import Prometheus
 from deployer.refusal import Refusal
 from deployer.registry import Registry, RegistryError
 from deployer.result import Diagnosed, Event, Finished, Line, Notice, Progress, Result, Severity, Stage, Started
-from deployer.stop import Stop
+from deployer.stop import Stop, signalled
 from deployer.values.document import objects
 
 if TYPE_CHECKING:
@@ -180,6 +180,10 @@ def execute(
                 error = failure
                 if run.refused or isinstance(failure, UnhealthyError | DeadlineError):
                     restored = _recover(run)
+            except Exception as broken:
+                error = signalled(broken)
+                if error is None:
+                    raise
     except DeployError as failure:
         error = failure
     return Result(

@@ -30,3 +30,12 @@ class Stop:
         """Sleep, but no longer than the run is to last. Raises Interrupted."""
         self._came.wait(seconds)
         self.check()
+
+
+def signalled(error: BaseException | None) -> Interrupted | None:
+    """The signal that broke something on its way, such as a lock that was just being taken; None where it was none."""
+    while error:
+        if isinstance(error, Interrupted):
+            return error
+        error = error.__context__
+    return None

@@ -1,5 +1,6 @@
 """A run that is to end ends its programs and its waits, in whatever thread they are."""
 
+import signal
 import sys
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 from deployer.errors import Interrupted
 from deployer.model import Command
 from deployer.process import Programs
-from deployer.stop import Stop
+from deployer.stop import Stop, signalled
 
 SLEEPS = Command((sys.executable, "-c", "import time; print('there', flush=True); time.sleep(600)"))
 
@@ -42,3 +43,18 @@ def test_a_wait_ends_with_it() -> None:
         stop.set(2)
         with pytest.raises(Interrupted):
             wait.result(60)
+
+
+def test_what_a_signal_breaks_is_told_as_the_signal() -> None:
+    lock = threading.Lock()
+    try:
+        with lock:
+            try:
+                raise Interrupted(signal.SIGTERM)
+            finally:
+                lock.release()  # as where it came while the lock was being taken again
+    except RuntimeError as error:
+        found = signalled(error)
+    assert found
+    assert found.exit_code == 143
+    assert signalled(ValueError()) is None
