@@ -70,12 +70,12 @@ def history(project: Project) -> list[dict[str, Any]]:
 
 def test_a_good_version_gets_its_requests_step_by_step(canary: Project) -> None:
     # The fault service ends at once where it is told to, and Envoy hears of it a moment later.
-    canary.profile("dev", values={"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}})
+    canary.profile("dev", values={"lifecycle": {"preStop": {"sleep": {"seconds": 10}}}})
     released(canary)
     with Traffic(host(canary)) as one, Traffic(host(canary)) as other:
         done = canary.deploy(*NEXT, environ=CI)
         assert done.code == 0, done
-        time.sleep(2)  # the last pods of the second version end
+        until(lambda: len(canary.objects("pods")) == 2, "the end of the pods that were replaced", 120)
     assert {said for _, said in one.answers + other.answers} == {"v1", "v2"}, "every request has an answer"
     assert weights(canary) == {"web": 1}
     assert set(ask(host(canary), 200)) == {"v2"}

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -114,7 +113,7 @@ def test_istio_gives_the_canary_its_share(meshed: Project, tmp_path: Path, capfd
 
 def test_istio_answers_every_request_from_the_first_step_to_the_last(meshed: Project) -> None:
     """In the last revision the second version goes together with its share; Envoy hears of both a moment later."""
-    drained = {"lifecycle": {"preStop": {"sleep": {"seconds": 3}}}}
+    drained = {"lifecycle": {"preStop": {"sleep": {"seconds": 10}}}}
     once = {"istio": {"retries": {"attempts": 0}}}
     meshed.profile("dev", canary={"steps": [{"weight": 50, "pause": "1s"}]}, values={**drained, **once})
     done = meshed.deploy(*GOOD, environ=CI)
@@ -123,7 +122,7 @@ def test_istio_answers_every_request_from_the_first_step_to_the_last(meshed: Pro
     with Traffic(host(meshed), MESH) as one, Traffic(host(meshed), MESH) as other:
         done = meshed.deploy(*NEXT, environ=CI)
         assert done.code == 0, done
-        time.sleep(2)  # the last pods of the second version end
+        until(lambda: len(meshed.objects("pods")) == 2, "the end of the pods that were replaced", 120)
     assert {said for _, said in one.answers + other.answers} == {"v1", "v2"}
 
 
