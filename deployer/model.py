@@ -100,13 +100,13 @@ class Canary:
     """Where a revision stands between two versions: both run, and requests are split."""
 
     weight: int  # percent of the requests that the new version gets
-    step: int  # 0: it runs, and gets none yet; one more than `steps`: the stable pods follow
+    step: int  # 0: it runs, and gets none yet; more than `steps`: the stable pods follow, then it gets none any more
     steps: int
 
     def __str__(self) -> str:
         """`canary 25 % at step 2 of 4`."""
         if self.step > self.steps:
-            return f"canary {self.weight} %, the stable version follows"
+            return f"canary {self.weight} %, the stable version {'follows' if self.weight else 'has followed'}"
         return f"canary {self.weight} % at step {self.step} of {self.steps}"
 
 

@@ -31,6 +31,9 @@ ROUTES = {
 }
 """What splits the requests: API group, kind, and the values that make it."""
 
+LEAVING = 5.0
+"""Seconds that the second version stays without requests: a proxy that has not heard of it yet still sends some."""
+
 ROOM = 3
 """Revisions that helm keeps beside those of a canary: the one before it, and two for what may go wrong."""
 
@@ -55,13 +58,16 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
     """
     portions = _portions(profile, base, facts.history)
     begin = _reached(portions, facts, given, pull_secret)
-    pauses = [0.0, *(step.pause for step in profile.canary.steps), 0.0]
+    pauses = [0.0, *(step.pause for step in profile.canary.steps), 0.0, LEAVING]
     guards = metrics.guards(profile)
     made: list[Step] = []
     for portion, pause in list(zip(portions, pauses, strict=True))[begin:]:
-        stage = "stable" if portion.promoted else f"canary {portion.weight}%"
+        stage = f"canary {portion.weight}%"
+        if portion.promoted:
+            stage = "stable" if portion.weight else "release"
         made += [Step(stage, Upgrade(given, facts.midway, portion)), Step(stage, Verify()), Step(stage, Routed())]
-        made += [Step(stage, Observe(guards, pause) if guards else Hold(pause))] if pause else []
+        watched = guards and not portion.promoted
+        made += [Step(stage, Observe(guards, pause) if watched else Hold(pause))] if pause else []
     made.append(Step("release", Upgrade(given, facts.rendered, keep=portions[-1].keep)))
     return (*made, *clearing(facts.history, "rollout"), Step("rollout", Verify()), Step("rollout", Routed()))
 
@@ -212,8 +218,8 @@ def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list
     count, heaviest = len(settings.steps), max(step.weight for step in settings.steps)
     share = heaviest if settings.share is None else math.ceil(settings.share * 100)
     since = sum(one.number > base.revision.number for one in history)
-    keep = max(profile.release.history_max, since + count + 3 + ROOM)
-    weights = [0, *(step.weight for step in settings.steps), settings.steps[-1].weight]
+    keep = max(profile.release.history_max, since + count + 4 + ROOM)
+    weights = [0, *(step.weight for step in settings.steps), settings.steps[-1].weight, 0]
     return [
         Portion(base, weight, share, settings.replicas, step, count, promoted=step > count, keep=keep)
         for step, weight in enumerate(weights)

@@ -126,6 +126,8 @@ def deed(done: Deed, made: Plan) -> str:
             return f"{how.format(revision)}, if a killed run left it {status}"
         case Uninstall():
             return f"remove the release {made.release} and its history"
+        case Upgrade(portion=portion) if portion and portion.promoted and not portion.weight:
+            return "give the stable pods all the requests, with the second version still there"
         case Upgrade(portion=portion) if portion and portion.promoted:
             return f"release it for the stable pods too, while it keeps {portion.weight} % of the requests"
         case Upgrade(portion=portion) if portion:

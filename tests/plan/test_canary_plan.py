@@ -77,14 +77,16 @@ def test_steps() -> None:
         *("canary 5%: Upgrade", "canary 5%: Verify", "canary 5%: Routed", "canary 5%: Hold"),
         *("canary 50%: Upgrade", "canary 50%: Verify", "canary 50%: Routed"),
         *("stable: Upgrade", "stable: Verify", "stable: Routed"),
+        *("release: Upgrade", "release: Verify", "release: Routed", "release: Hold"),
         *("release: Upgrade", "rollout: Verify", "rollout: Routed"),
     ]
-    assert [one.deed.seconds for one in plan.steps if isinstance(one.deed, Hold)] == [30]
+    assert [one.deed.seconds for one in plan.steps if isinstance(one.deed, Hold)] == [30, 5]
     assert [(one.weight, one.step, one.steps, one.promoted) for one in portions(plan)] == [
         (0, 0, 2, False),
         (5, 1, 2, False),
         (50, 2, 2, False),
         (50, 3, 2, True),
+        (0, 4, 2, True),
     ]
     assert outline(plan.recovery) == ["rollback: Rollback", "rollback: Verify", "rollback: Routed"]
     assert plan.recovery[-1].deed == Routed("told")
@@ -96,7 +98,7 @@ def test_the_canary_is_watched_beside_helm_too() -> None:
     alone, both = (tuple(Workload("Deployment", name) for name in names) for names in (["web"], ["web", "web-canary"]))
     plan = planned(facts(rendered=Rendered(alone, waits=True), midway=Rendered(both, waits=True)))
     watched = [one.deed.rendered.workloads for one in plan.steps if isinstance(one.deed, Upgrade)]
-    assert watched == [both, both, both, both, alone]
+    assert watched == [both, both, both, both, both, alone]
 
 
 WATCHED = {"url": "http://prometheus", "interval": "10s", "failAfter": 3, "guards": ["errorRatio"]}
@@ -121,7 +123,7 @@ def test_metric_guards_watch_each_step_for_its_pause(
     found = [(one.stage, one.deed) for one in plan.steps if isinstance(one.deed, Observe)]
     assert [(stage, deed.seconds) for stage, deed in found] == watched
     assert all([one.name for one in deed.guards] == ["errorRatio"] for _, deed in found)
-    assert not any(isinstance(one.deed, Hold) for one in plan.steps)
+    assert [one.stage for one in plan.steps if isinstance(one.deed, Hold)] == ["release"]
     told = [note for note in plan.notes if "too short for metric errorRatio to fail the step" in note]
     assert bool(told) is bool(unwatched)
     assert all(note.startswith(unwatched) for note in told)
@@ -268,6 +270,11 @@ def test_nothing_is_cleared_after_a_canary_that_was_put_right() -> None:
         ({"enabled": False, "weight": 5}, None, ""),
         ({"enabled": True, "weight": 0, "step": 0, "steps": 2}, Canary(0, 0, 2), "canary 0 % at step 0 of 2"),
         ({"enabled": True, "weight": 5, "step": 1, "steps": 2}, Canary(5, 1, 2), "canary 5 % at step 1 of 2"),
+        (
+            {"enabled": True, "weight": 0, "step": 4, "steps": 2},
+            Canary(0, 4, 2),
+            "canary 0 %, the stable version has followed",
+        ),
         ({"enabled": True, "weight": 50, "step": 3, "steps": 2}, Canary(50, 3, 2), "canary 50 %, the stable version"),
         ({"enabled": True, "weight": 10}, None, ""),  # another chart's
         ("nonsense", None, ""),
@@ -291,8 +298,8 @@ def test_helm_keeps_what_may_have_to_be_put_back() -> None:
     many = [{"weight": weight} for weight in range(1, 31)]
     plan = planned(facts(), made=profile(canary={"steps": many}))
     keeps = {one.deed.keep for one in plan.steps if isinstance(one.deed, Upgrade) and not one.deed.portion}
-    assert keeps == {one.keep for one in portions(plan)} == {36}
-    assert next(one.deed.keep for one in plan.recovery if isinstance(one.deed, Rollback)) == 36
+    assert keeps == {one.keep for one in portions(plan)} == {37}
+    assert next(one.deed.keep for one in plan.recovery if isinstance(one.deed, Rollback)) == 37
 
 
 def test_helm_keeps_the_good_one_while_a_killed_canary_is_put_right() -> None:
