@@ -57,8 +57,8 @@ lab-status: ## what of the lab is running
 golden: $(READY) lab ## rewrite the golden files of the tests
 	@eval "$$($(LAB) env)" && UPDATE_GOLDEN=1 $(BIN)/pytest -q tests/chart
 
-bench-health: $(READY) lab ## every rollout scenario with its seconds and its bound
-	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_health.py
+bench-health: $(READY) lab ## every rollout scenario with its seconds and its bound; ROUNDS=20 times those that only look like a failure
+	@eval "$$($(LAB) env)" && $(BIN)/python tests/e2e/bench_health.py --times $(ROUNDS)
 
 bench-rivals: $(READY) lab ## the same faults, judged by deploy and by helm --wait
 	@eval "$$($(LAB) env)" && $(BIN)/pytest -q tests/e2e/bench_rivals.py

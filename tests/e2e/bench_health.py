@@ -24,9 +24,10 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=1, help="runs of the scenarios that look like a failure")
     parser.add_argument("--only", default="", help="words of pytest's -k")
     given = parser.parse_args()
-    cases = list(_run(given.jobs, given.only, ()))
-    for _ in range(given.times - 1):
-        cases += _run(given.jobs, given.only, DOUBTFUL)
+    cases: list[ElementTree.Element] = []
+    for number in range(given.times):
+        cases += _run(given.jobs, given.only, DOUBTFUL if number else ())
+        print(f"round {number + 1} of {given.times}: {len(cases)} scenarios run", file=sys.stderr, flush=True)
     cases.sort(key=lambda case: _order(_name(case)))
     print(f"{'scenario':<64}{'verdict':<15}{'seconds':>8}{'bound':>7}  cause")
     good = 0
