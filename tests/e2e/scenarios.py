@@ -160,6 +160,20 @@ def _container(name: str, **more: object) -> str:
 SLOW = _container("slow", RUN_FOR="8s")
 NO_PROBES = {"startupProbe": "null", "readinessProbe": "null", "livenessProbe": "null"}
 ONE = {"replicaCount": "1"}
+ONE_A_NODE = {
+    "affinity": json.dumps(
+        {
+            "podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "labelSelector": {"matchLabels": {"app.kubernetes.io/instance": "web"}},
+                        "topologyKey": "kubernetes.io/hostname",
+                    }
+                ]
+            }
+        }
+    )
+}
 FROM_SECRET = {"env.DB": '{"valueFrom": {"secretKeyRef": {"name": "absent", "key": "key"}}}'}
 
 SCENARIOS = (
@@ -275,6 +289,24 @@ SCENARIOS = (
         *("21b-no-node-matches", 40, "no_node_matches"),
         {"nodeSelector": "{nobody: has}"},
         "node affinity/selector",
+        container=None,
+        no_sooner=25,
+    ),
+    good(  # the second pod has no place until the second old one is gone, long after the grace
+        *("21c-one-pod-a-node-and-old-pods-leave", 105),
+        both={
+            **ONE_A_NODE,
+            "strategy.rollingUpdate.maxUnavailable": "1",
+            "env.IGNORE_TERM": "1",
+            "terminationGracePeriodSeconds": "35",
+        },
+        no_sooner=65,
+    ),
+    bad(
+        *("21d-one-pod-a-node-and-no-old-pod-leaves", 45, "no_node_matches"),
+        {},
+        "anti-affinity",
+        both=ONE_A_NODE,
         container=None,
         no_sooner=25,
     ),

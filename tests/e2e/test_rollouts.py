@@ -312,6 +312,21 @@ def test_33d_statefulset_whose_version_before_crashes(stateful: Project, row: No
     within(done, 60, row, no_sooner=10)
 
 
+def test_33e_statefulset_that_was_refused_and_is_mended(stateful: Project, row: Note) -> None:
+    """Only an event tells of a refusal, and it is still there when the version comes that mends it."""
+    stateful.profile("dev", rollback={"automatic": False})
+    assert up(stateful, "v1", {}).code == 0
+    stateful.kubectl("label", "namespace", stateful.namespace, "pod-security.kubernetes.io/enforce=baseline")
+    refused = up(stateful, "v2", {"securityContext.privileged": "true"})
+    assert refused.code == 5, refused
+    assert cause(refused)["rule"] == "pods_refused", refused
+    assert "privileged" in refused.json["message"], refused
+    done = up(stateful, "v1", {"env.VERSION": "v3"})
+    assert done.code == 0, done
+    serves(stateful, "v3", 3, "statefulsets")
+    within(done, 40, row)
+
+
 def test_33b_statefulset_with_a_partition(stateful: Project, row: Note) -> None:
     both = {"updateStrategy": "{type: RollingUpdate, rollingUpdate: {partition: 2}}"}
     assert up(stateful, "v1", both).code == 0
@@ -465,6 +480,29 @@ def test_35c_hook_that_cannot_be_started(stateful: Project, row: Note) -> None:
 def test_35d_hook_without_room(stateful: Project, row: Note) -> None:
     done = _hooked(stateful, 80, row, {"hook.resources.requests.cpu": "500"})
     assert "Insufficient cpu" in done.json["message"], done
+
+
+def test_35e_job_that_goes_the_moment_it_ends(fault: Project, row: Note) -> None:
+    assert up(fault, "v1", {}).code == 0
+    web = fault.objects("deployments")[0]["spec"]["template"]["spec"]
+    container = {"name": "brief", "image": IMAGE, "env": [{"name": "RUN_FOR", "value": "5s"}]}
+    pod = {"restartPolicy": "Never", "imagePullSecrets": web["imagePullSecrets"], "containers": [container]}
+    spec = {"ttlSecondsAfterFinished": 0, "template": {"spec": pod}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "brief"}, "spec": spec}
+    fault.kubectl("apply", "-f", "-", stdin=json.dumps(job))
+    began = time.monotonic()
+    verified = fault.deploy(
+        *("verify", "job/brief", "-n", fault.namespace, "--context", "dev", "--timeout", "60s", "-o", "json"),
+        environ={"KUBECONFIG": fault.environ["DEPLOY_KUBECONFIG"]},
+    )
+    seconds = time.monotonic() - began
+    row("verdict", verified.json["outcome"])
+    row("seconds", round(seconds, 1))
+    row("bound", 30)
+    assert verified.code == 0, verified
+    assert verified.json["verdict"] == "healthy", verified
+    until(lambda: not fault.objects("jobs"), "the end of the Job")
+    assert 3 <= seconds <= 30, verified
 
 
 # -- the registry and the API server go away ------------------------------------------------------------------------
