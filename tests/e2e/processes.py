@@ -8,24 +8,26 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from string import Template
 
 from conftest import Project
 
 CI = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "ann", "CI_JOB_URL": "https://gitlab.example/shop/-/jobs/7"}
 
-HOOK = """apiVersion: batch/v1
+HOOK = Template("""apiVersion: batch/v1
 kind: Job
 metadata:
-  name: slow-MOMENT
-  annotations: {"helm.sh/hook": MOMENT, "helm.sh/hook-delete-policy": before-hook-creation}
+  name: slow-$moment
+  annotations: {"helm.sh/hook": $moment, "helm.sh/hook-delete-policy": before-hook-creation}
 spec:
+  backoffLimit: 0
   template:
     spec:
       restartPolicy: Never
       imagePullSecrets: [{ name: registry }]
       containers:
-        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 4s }] }
-"""
+        - { name: slow, image: "$registry/fault:v1", env: [{ name: RUN_FOR, value: ${seconds}s }] }
+""")
 
 
 def until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
@@ -92,11 +94,11 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def slowed(project: Project, moment: str) -> Path:
-    """Keep helm busy for some seconds at that moment, a hook's name such as pre-upgrade; the file of the chart.
+def slowed(project: Project, moment: str, seconds: int = 4) -> Path:
+    """Keep helm busy for so long at that moment, a hook's name such as pre-upgrade; the file of the chart.
 
     Without it helm is through with these charts in a tenth of a second, and nothing would ever be pending.
     """
     file = project.folder / "chart" / "templates" / f"{moment}.yaml"
-    file.write_text(HOOK.replace("MOMENT", moment).replace("REGISTRY", os.environ["REGISTRY_URL"]))
+    file.write_text(HOOK.substitute(moment=moment, seconds=seconds, registry=os.environ["REGISTRY_URL"]))
     return file

@@ -1,34 +1,17 @@
 """Jobs that CI cancels and runs that are killed at the worst moments: what is left, and how the next `up` mends it."""
 
-import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Project
-from processes import CI, alive, descendants, job, kill, until
+from processes import CI, alive, descendants, job, kill, slowed, until
 
 pytestmark = pytest.mark.lab
 
 UP = ("up", "--env", "dev", "--tag", "v1")
 HELMS = ["helm", "helm3"]
-HOOK = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: slow
-  annotations: {"helm.sh/hook": MOMENT, "helm.sh/hook-delete-policy": before-hook-creation}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      imagePullSecrets: [{ name: registry }]
-      containers:
-        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 120s }] }
-"""
 
 
 @pytest.fixture
@@ -36,13 +19,6 @@ def impatient(fault: Project) -> Project:
     """A project whose leases run out soon."""
     fault.profile("dev", lock={"ttl": "5s", "wait": "120s"})
     return fault
-
-
-def slow(project: Project, moment: str) -> Path:
-    """A hook that keeps helm busy at that moment."""
-    file = project.folder / "chart" / "templates" / "slow.yaml"
-    file.write_text(HOOK.replace("MOMENT", moment).replace("REGISTRY", os.environ["REGISTRY_URL"]))
-    return file
 
 
 def history(project: Project) -> list[str]:
@@ -65,7 +41,7 @@ def mid_helm(project: Project, verb: tuple[str, ...], state: str, helm: str) -> 
 
 @pytest.mark.parametrize("helm", HELMS)
 def test_killed_while_installing(impatient: Project, helm: str) -> None:
-    hook = slow(impatient, "pre-install")
+    hook = slowed(impatient, "pre-install", 120)
     process = mid_helm(impatient, UP, "pending-install", helm)
     kill(process, children=True)
     assert history(impatient) == ["pending-install"]
@@ -82,7 +58,7 @@ def test_killed_while_installing(impatient: Project, helm: str) -> None:
 @pytest.mark.parametrize("helm", HELMS)
 def test_killed_while_upgrading(impatient: Project, helm: str) -> None:
     assert impatient.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
-    hook = slow(impatient, "pre-upgrade")
+    hook = slowed(impatient, "pre-upgrade", 120)
     process = mid_helm(impatient, UP, "pending-upgrade", helm)
     kill(process, children=True)
     pods = {pod["metadata"]["uid"] for pod in impatient.objects("pods") if "slow" not in pod["metadata"]["name"]}
@@ -97,7 +73,7 @@ def test_killed_while_upgrading(impatient: Project, helm: str) -> None:
 
 @pytest.mark.parametrize("helm", HELMS)
 def test_killed_while_rolling_back(impatient: Project, helm: str) -> None:
-    hook = slow(impatient, "pre-rollback")
+    hook = slowed(impatient, "pre-rollback", 120)
     assert impatient.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
     v2 = ("up", "--env", "dev", "--tag", "v2", "--set", "env.VERSION=v2")
     assert impatient.deploy(*v2, environ={"DEPLOY_HELM": helm}).code == 0
@@ -112,7 +88,7 @@ def test_killed_while_rolling_back(impatient: Project, helm: str) -> None:
 
 @pytest.mark.parametrize("helm", HELMS)
 def test_killed_while_removing(impatient: Project, helm: str) -> None:
-    hook = slow(impatient, "pre-delete")
+    hook = slowed(impatient, "pre-delete", 120)
     assert impatient.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
     process = mid_helm(impatient, ("down", "--env", "dev", "--yes"), "uninstalling", helm)
     kill(process, children=True)
@@ -136,7 +112,7 @@ def test_cancelled_while_helm_works(
 ) -> None:
     """It ends by itself before CI kills it: helm is ended, the lease given back."""
     assert impatient.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
-    hook = slow(impatient, "pre-upgrade")
+    hook = slowed(impatient, "pre-upgrade", 120)
     process = mid_helm(impatient, UP, "pending-upgrade", helm)
     below = descendants(process.pid)
     _cancel(process, signals)

@@ -16,27 +16,12 @@ from afterwards import converges, ended, history, untouched
 from between import HOST, Between
 from conftest import Project, run
 from held import hold
-from processes import CI, descendants, job, until
+from processes import CI, descendants, job, slowed, until
 
 pytestmark = pytest.mark.lab
 
 UP = ("up", "--env", "dev", "--tag", "v1", "--output", "json")
 BUILD = ("up", "--env", "dev", "--output", "json")
-HOOK = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: slow
-  annotations: {"helm.sh/hook": pre-upgrade, "helm.sh/hook-delete-policy": before-hook-creation}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      imagePullSecrets: [{ name: registry }]
-      containers:
-        - { name: slow, image: "REGISTRY/fault:v1", env: [{ name: RUN_FOR, value: 120s }] }
-"""
 
 
 @pytest.fixture
@@ -229,8 +214,7 @@ def watches(api: Between) -> bool:
 def mid_upgrade(project: Project, helm: str) -> tuple[Any, Path]:
     """A second `up` whose helm waits for a hook, which is in that file."""
     assert project.deploy(*UP, environ={"DEPLOY_HELM": helm}).code == 0
-    file = project.folder / "chart" / "templates" / "slow.yaml"
-    file.write_text(HOOK.replace("REGISTRY", os.environ["REGISTRY_URL"]))
+    file = slowed(project, "pre-upgrade", 120)
     process = job(project, *UP, "--set", "env.RUN=2", DEPLOY_HELM=helm)
     until(lambda: history(project)[-1:] == ["pending-upgrade"] or process.poll() is not None, "pending-upgrade")
     return process, file
