@@ -172,6 +172,16 @@ def two_containers(first: Any, second: Any) -> Objects:
     return rollout([first, second])
 
 
+STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
+
+
+def slow_start(t: float, *, ready: float = 1e9) -> Objects:
+    """The startup probe passes at 100 s, and only then does the readiness probe begin to ask."""
+    one = container(running(2), ready=t >= ready, startupProbe=STARTUP)
+    one["status"]["started"] = t >= 100
+    return rollout({"of": one, "ready_at": ready if t >= ready else 1})
+
+
 def probeless(down: bool) -> Objects:
     """A Deployment without probes and its pod, that runs or has ended."""
     template = {"spec": {"containers": [container(**PLAIN)["spec"]]}}
@@ -326,6 +336,21 @@ CASES = [
         "StatefulSet",
         "db",
         message="another version rolls out (db-3)",
+    ),
+    Case(
+        "ready five seconds after a slow start",
+        lambda t: slow_start(t, ready=105),
+        [(3, P, None), (99, P, None), (100, P, None), (104, P, "never_ready"), (106, H, None)],
+    ),
+    Case(
+        "never ready after a slow start",
+        slow_start,
+        [(3, P, None), (100, P, None), (159, P, "never_ready"), (160, F, "never_ready")],
+    ),
+    Case(
+        "never ready, and the startup probe must have passed long ago",
+        rollout({"of": container(running(-900), ready=False, startupProbe=STARTUP), "t": -901, "ready_at": -901}),
+        [(3, F, "never_ready")],
     ),
     # ---- no success
     Case(
