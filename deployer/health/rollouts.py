@@ -231,7 +231,8 @@ def broken(pod: Object) -> bool:
     states = [*(status(pod).get("containerStatuses") or ()), *(status(pod).get("initContainerStatuses") or ())]
     reasons = {((one.get("state") or {}).get("waiting") or {}).get("reason") for one in states}
     return bool(reasons - {None, "ContainerCreating", "PodInitializing"}) or any(
-        one.get("restartCount", 0) > 1 and "running" not in (one.get("state") or {}) for one in states
+        one.get("restartCount", 0) > 1 and ((one.get("state") or {}).get("terminated") or {}).get("exitCode")
+        for one in states
     )
 
 

@@ -50,6 +50,8 @@ from test_rules import (
     with_events,
 )
 
+from deployer.health.rollouts import broken
+
 DOUBT = "indeterminate"
 DEPLOYMENT_LOST = snapshot(replicaset(deployment()), unreadable=["Deployment"])
 SIDECAR = container(running(4), name="proxy", restartPolicy="Always", **PLAIN)
@@ -482,3 +484,22 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_doubt(case: Case) -> None:
     check(case)
+
+
+TRIED = container(ended(0, "Completed"), name="wait-for-db", restarts=2, ready=True, last=ended())
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [
+        (pod(None, "db-0", container(running(2), ready=False), init=[TRIED]), False),  # done at the third try
+        (pod(None, "db-0", container(waiting("PodInitializing"), restarts=4), phase="Pending"), False),  # a new sandbox
+        (pod(None, "db-0", container(running(2), restarts=4, ready=False)), False),
+        (pod(None, "db-0", container(ended(1), restarts=2)), True),  # between its end and its back-off
+        (pod(None, "db-0", container(waiting("PodInitializing")), init=[crash(3, name="init")]), True),
+        (pod(None, "db-0", pulling(ABSENT)), True),
+    ],
+)
+def test_a_pod_that_is_deleted_is_broken_and_not_at_work(one: Any, verdict: bool) -> None:
+    """An `up` deletes the broken pod of another version that a StatefulSet waits for."""
+    assert broken(one) is verdict
