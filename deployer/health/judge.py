@@ -298,7 +298,7 @@ def _never_begun(rollout: Rollout, doomed: tuple[Symptom, ...]) -> tuple[Symptom
 
 def _disproved(symptom: Symptom, rollout: Rollout) -> bool:
     """Another new pod came past the stage, so the template is sound and the node is to blame."""
-    others = [pod for pod in rollout.pods if name(pod) != symptom.cause.pods[0]]
+    others = [pod for pod in (*rollout.pods, *rollout.ended) if name(pod) != symptom.cause.pods[0]]
     return any(_past(pod, symptom) for pod in others)
 
 
@@ -311,7 +311,9 @@ def _past(pod: Object, symptom: Symptom) -> bool:
     state = states.get(symptom.cause.container or "", {})
     if symptom.stage is Stage.PULLED:
         return bool(state.get("imageID"))
-    return "running" in (state.get("state") or {}) or bool(state.get("ready"))
+    over = (state.get("state") or {}).get("terminated") or {}
+    ran = bool(over) and over.get("reason") not in (*containers.START_REASONS, "ContainerStatusUnknown")
+    return "running" in (state.get("state") or {}) or bool(state.get("ready")) or ran
 
 
 def _soak_left(rollout: Rollout, snapshot: Snapshot, memory: Memory, now: float, limits: Limits) -> float:

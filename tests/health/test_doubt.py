@@ -174,6 +174,8 @@ def two_containers(first: Any, second: Any) -> Objects:
     return rollout([first, second])
 
 
+DONE = (container(ended(0, "Completed")), "Succeeded")
+NO_SECRET = container(waiting("CreateContainerConfigError", 'secret "db" not found'))
 STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
 
 
@@ -353,6 +355,27 @@ CASES = [
         "never ready, and the startup probe must have passed long ago",
         rollout({"of": container(running(-900), ready=False, startupProbe=STARTUP), "t": -901, "ready_at": -901}),
         [(3, F, "never_ready")],
+    ),
+    Case(
+        "a Job of five: two are done, and the next one's node cannot pull the image",
+        jobs(DONE, DONE, (pulling(ABSENT), None), completions=5, active=1, succeeded=2),
+        [(3, P, None), (60, P, "image_not_found")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job's second try finds no Secret, and the first has run",
+        jobs((container(ended(3)), "Failed"), (NO_SECRET, None), active=1, failed=1),
+        [(3, P, None), (60, P, "config_missing")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job finds no Secret, and no try before has run",
+        jobs((container(ended(128, "StartError", "shim: timeout")), "Failed"), (NO_SECRET, None), active=1, failed=1),
+        [(3, P, None), (20.9, P, "config_missing"), (21, F, "config_missing")],
+        "Job",
+        "migrate",
     ),
     # ---- no success
     Case(
