@@ -55,6 +55,8 @@ def judge(
     item = next((one for one in snapshot.of(workload.kind) if name(one) == workload.name), None)
     if item is None or (memory.uid and uid(item) != memory.uid):
         return _absent(workload, memory)
+    if _told_to_go(item):
+        return _deleted(workload), memory
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
     changed = _changed(memory, item, rollout, since)
@@ -114,8 +116,23 @@ def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
     if memory.expires:
         said = "was removed before anybody saw how it ended (ttlSecondsAfterFinished)"
         return Judgement(workload, Verdict.INDETERMINATE, said), memory
+    return _deleted(workload), memory
+
+
+def _told_to_go(item: Object) -> bool:
+    """[48] Told to go, and held by a finalizer until its pods are gone: its counters may be complete all the while.
+
+    A Job and a Pod that have ended are removed by who made them, and how they ended stands.
+    """
+    ended = status(item).get("phase") in ("Succeeded", "Failed") or any(
+        condition(item, kind).get("status") == "True" for kind in ("Complete", "Failed", "FailureTarget")
+    )
+    return bool(item["metadata"].get("deletionTimestamp")) and not ended
+
+
+def _deleted(workload: Workload) -> Judgement:
     cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
-    return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
+    return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,))
 
 
 def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now: float) -> Memory:

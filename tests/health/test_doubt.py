@@ -174,6 +174,12 @@ def two_containers(first: Any, second: Any) -> Objects:
     return rollout([first, second])
 
 
+def told_to_go(objects: Objects, t: float = 5) -> Objects:
+    """The workload waits for its pods to go before it does, as `kubectl delete --cascade=foreground` has it."""
+    first, *others = objects
+    return [first | {"metadata": first["metadata"] | {"deletionTimestamp": at(t)}}, *others]
+
+
 DONE = (container(ended(0, "Completed")), "Succeeded")
 NO_SECRET = container(waiting("CreateContainerConfigError", 'secret "db" not found'))
 STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
@@ -452,6 +458,32 @@ CASES = [
         [(4, P, None), (40, P, ANY)],
         "DaemonSet",
         "agent",
+    ),
+    Case(
+        "deleted in the foreground, and its pods are still there",
+        lambda t: rollout(container(), available=0) if t < 5 else told_to_go(rollout(container())),
+        [(3, P, None), (6, F, "deleted")],
+    ),
+    Case(
+        "a Job that ran is deleted",
+        lambda t: hook(running(2)) if t < 5 else told_to_go(hook(running(2))),
+        [(3, P, None), (6, F, "deleted")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job that is removed once it has ended",
+        told_to_go(jobs((container(ended(0)), "Succeeded"), conditions=[condition("Complete", "True")], succeeded=1)),
+        [(6, H, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a hook pod that has failed is removed",
+        told_to_go([pod(None, "hook", container(ended(4)), phase="Failed", restartPolicy="Never")]),
+        [(6, F, "job_failed")],
+        "Pod",
+        "hook",
     ),
     # ---- what hid behind something else
     Case(
