@@ -94,7 +94,8 @@ def judge(
         waits.append(left)
     else:
         patience = _patience(workload, item, rollout, limits)
-        left = memory.moved_at + patience - now
+        going = max(map(pods.overdue, _going(rollout, snapshot)), default=0.0)  # a pod has its grace period to end in
+        left = max(memory.moved_at + patience, going) - now
         made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         if left <= 0:
             made = _stuck(made, patience)

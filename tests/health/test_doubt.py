@@ -180,6 +180,14 @@ def told_to_go(objects: Objects, t: float = 5) -> Objects:
     return [first | {"metadata": first["metadata"] | {"deletionTimestamp": at(t)}}, *others]
 
 
+def outgoing(until: float) -> Objects:
+    """A StatefulSet's pod of the old version, told to go; it has until then."""
+    item = statefulset(replicas=2, updated=1, ready=1, total=2)
+    old = pod(item, "db-0", labels={"controller-revision-hash": "db-1"}, leaving=True, t=-100)
+    old["metadata"]["deletionTimestamp"] = at(until)
+    return [item, pod(item, "db-1", labels={"controller-revision-hash": "db-2"}), old]
+
+
 DONE = (container(ended(0, "Completed")), "Succeeded")
 NO_SECRET = container(waiting("CreateContainerConfigError", 'secret "db" not found'))
 STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
@@ -382,6 +390,20 @@ CASES = [
         [(3, P, None), (20.9, P, "config_missing"), (21, F, "config_missing")],
         "Job",
         "migrate",
+    ),
+    Case(
+        "an old pod of a StatefulSet has an hour to end",
+        outgoing(3605),
+        [(3, P, None), (700, P, None), (3614, P, None), (3615, F, "stuck")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "an old pod that had its grace period long ago, and nothing moves",
+        outgoing(35),
+        [(3, P, None), (49, P, None), (602.9, P, ANY), (603, F, "stuck_terminating")],
+        "StatefulSet",
+        "db",
     ),
     # ---- no success
     Case(
