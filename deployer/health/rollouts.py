@@ -266,7 +266,11 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         warnings.append(
             f"updateStrategy OnDelete: {len(old)} pods are still of the old revision until they are deleted"
         )
-    lack = ((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    shares = (
+        _share(rolling.get(key, usual), desired, up=True) for key, usual in (("maxUnavailable", 1), ("maxSurge", 0))
+    )
+    may_lack = max(1, sum(shares))
     return Rollout(
         counts,
         observed and (by_hand or updated >= desired) and available >= desired,
@@ -275,7 +279,7 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         tuple(old),
         item,
         spec.get("template") or {},
-        max(1, _share(lack, desired, up=True)),
+        may_lack,
         warnings=tuple(warnings),
         revision=name(newest) if newest and observed else None,
         revised=created(newest) if newest else 0.0,

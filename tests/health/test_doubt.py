@@ -188,6 +188,16 @@ def outgoing(until: float) -> Objects:
     return [item, pod(item, "db-1", labels={"controller-revision-hash": "db-2"}), old]
 
 
+def surging(*containers: Any) -> Objects:
+    """A DaemonSet of five nodes with maxSurge 3: its new pods, and the old ones beside them that still serve."""
+    names = "abcde"
+    new = [(one, "r2", where) for one, where in zip(containers, names, strict=False)]
+    done = {where for one, _, where in new if one["status"]["ready"]}
+    old = [(container(), "r1", where) for where in names if where not in done]
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 0}}
+    return daemons(*new, *old, desired=5, updated=len(done), available=5, updateStrategy=rolling)
+
+
 DONE = (container(ended(0, "Completed")), "Succeeded")
 NO_SECRET = container(waiting("CreateContainerConfigError", 'secret "db" not found'))
 STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
@@ -404,6 +414,20 @@ CASES = [
         [(3, P, None), (49, P, None), (602.9, P, ANY), (603, F, "stuck_terminating")],
         "StatefulSet",
         "db",
+    ),
+    Case(
+        "a DaemonSet that goes three nodes at a time beside the old pods, ill on one",
+        surging(crash(3), container(), container()),
+        [(3, P, None), (60, P, "crash")],
+        "DaemonSet",
+        "agent",
+    ),
+    Case(
+        "a DaemonSet that goes three nodes at a time beside the old pods, ill on three",
+        surging(crash(3), crash(3), crash(3), container()),
+        [(3, F, "crash")],
+        "DaemonSet",
+        "agent",
     ),
     # ---- no success
     Case(
