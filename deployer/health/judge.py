@@ -55,6 +55,8 @@ def judge(
     item = next((one for one in snapshot.of(workload.kind) if name(one) == workload.name), None)
     if item is None or (memory.uid and uid(item) != memory.uid):
         return _absent(workload, memory)
+    if _told_to_go(item):
+        return _deleted(workload), memory
     rollout = KINDS[workload.kind](item, snapshot, since, limits)
     memory = _remember(memory, item, rollout, since, now)
     changed = _changed(memory, item, rollout, since)
@@ -92,7 +94,8 @@ def judge(
         waits.append(left)
     else:
         patience = _patience(workload, item, rollout, limits)
-        left = memory.moved_at + patience - now
+        going = max(map(pods.overdue, _going(rollout, snapshot)), default=0.0)  # a pod has its grace period to end in
+        left = max(memory.moved_at + patience, going) - now
         made = _judgement(workload, rollout, Verdict.PROGRESSING, suspects, snapshot, limits)
         if left <= 0:
             made = _stuck(made, patience)
@@ -114,8 +117,23 @@ def _absent(workload: Workload, memory: Memory) -> tuple[Judgement, Memory]:
     if memory.expires:
         said = "was removed before anybody saw how it ended (ttlSecondsAfterFinished)"
         return Judgement(workload, Verdict.INDETERMINATE, said), memory
+    return _deleted(workload), memory
+
+
+def _told_to_go(item: Object) -> bool:
+    """[48] Told to go, and held by a finalizer until its pods are gone: its counters may be complete all the while.
+
+    A Job and a Pod that have ended are removed by who made them, and how they ended stands.
+    """
+    ended = status(item).get("phase") in ("Succeeded", "Failed") or any(
+        condition(item, kind).get("status") == "True" for kind in ("Complete", "Failed", "FailureTarget")
+    )
+    return bool(item["metadata"].get("deletionTimestamp")) and not ended
+
+
+def _deleted(workload: Workload) -> Judgement:
     cause = Cause("deleted", "Deleted", "it was deleted during the rollout", str(workload), hint="see who deleted it")
-    return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,)), memory
+    return Judgement(workload, Verdict.FAILED, "deleted", causes=(cause,))
 
 
 def _remember(memory: Memory, item: Object, rollout: Rollout, since: float, now: float) -> Memory:
@@ -298,7 +316,7 @@ def _never_begun(rollout: Rollout, doomed: tuple[Symptom, ...]) -> tuple[Symptom
 
 def _disproved(symptom: Symptom, rollout: Rollout) -> bool:
     """Another new pod came past the stage, so the template is sound and the node is to blame."""
-    others = [pod for pod in rollout.pods if name(pod) != symptom.cause.pods[0]]
+    others = [pod for pod in (*rollout.pods, *rollout.ended) if name(pod) != symptom.cause.pods[0]]
     return any(_past(pod, symptom) for pod in others)
 
 
@@ -311,7 +329,9 @@ def _past(pod: Object, symptom: Symptom) -> bool:
     state = states.get(symptom.cause.container or "", {})
     if symptom.stage is Stage.PULLED:
         return bool(state.get("imageID"))
-    return "running" in (state.get("state") or {}) or bool(state.get("ready"))
+    over = (state.get("state") or {}).get("terminated") or {}
+    ran = bool(over) and over.get("reason") not in (*containers.START_REASONS, "ContainerStatusUnknown")
+    return "running" in (state.get("state") or {}) or bool(state.get("ready")) or ran
 
 
 def _soak_left(rollout: Rollout, snapshot: Snapshot, memory: Memory, now: float, limits: Limits) -> float:

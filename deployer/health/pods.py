@@ -159,7 +159,9 @@ def _told(events: Sequence[Object]) -> dict[str, str]:
 def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: float) -> Symptom | None:
     """[33] Containers run, and a readiness probe fails longer than its own budget allows (kubedog#169, samson#1567).
 
-    The time runs from the last change of condition Ready: a pod that was well has as long to become well again.
+    The time runs from the last change of condition Ready: a pod that was well has as long to become well again. With a
+    startup probe the readiness probe first asks once that has passed. Nothing says when it did, but that we see it, and
+    that it can have been no later than its own budget allows.
     """
     if ready(pod) or status(pod).get("phase") != "Running":
         return None
@@ -170,6 +172,8 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
         if init or not probe or state.get("ready") or began is None or state.get("started") is False:
             continue
         grace = max(limits.readiness, 2 * budget(probe))
+        startup = spec.get("startupProbe")
+        latest = max(began + (budget(startup) if startup else 0.0), unready) + grace
         said = next(
             (str(e["message"]) for e in events if str(e.get("message", "")).startswith("Readiness probe failed")), ""
         )
@@ -183,7 +187,7 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
             container=spec["name"],
             hint=f"see what {where(probe)} needs to answer; a slow start wants a startupProbe",
             logs=True,
-            at=max(began, unready) + grace,
+            at=None if startup and now < latest else latest,
         )
     return None
 

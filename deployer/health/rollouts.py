@@ -231,7 +231,8 @@ def broken(pod: Object) -> bool:
     states = [*(status(pod).get("containerStatuses") or ()), *(status(pod).get("initContainerStatuses") or ())]
     reasons = {((one.get("state") or {}).get("waiting") or {}).get("reason") for one in states}
     return bool(reasons - {None, "ContainerCreating", "PodInitializing"}) or any(
-        one.get("restartCount", 0) > 1 and "running" not in (one.get("state") or {}) for one in states
+        one.get("restartCount", 0) > 1 and ((one.get("state") or {}).get("terminated") or {}).get("exitCode")
+        for one in states
     )
 
 
@@ -265,7 +266,11 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         warnings.append(
             f"updateStrategy OnDelete: {len(old)} pods are still of the old revision until they are deleted"
         )
-    lack = ((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("maxUnavailable", 1)
+    rolling = (spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    shares = (
+        _share(rolling.get(key, usual), desired, up=True) for key, usual in (("maxUnavailable", 1), ("maxSurge", 0))
+    )
+    may_lack = max(1, sum(shares))
     return Rollout(
         counts,
         observed and (by_hand or updated >= desired) and available >= desired,
@@ -274,7 +279,7 @@ def daemonset(item: Object, snapshot: Snapshot, since: float, limits: Limits) ->
         tuple(old),
         item,
         spec.get("template") or {},
-        max(1, _share(lack, desired, up=True)),
+        may_lack,
         warnings=tuple(warnings),
         revision=name(newest) if newest and observed else None,
         revised=created(newest) if newest else 0.0,

@@ -50,6 +50,8 @@ from test_rules import (
     with_events,
 )
 
+from deployer.health.rollouts import broken
+
 DOUBT = "indeterminate"
 DEPLOYMENT_LOST = snapshot(replicaset(deployment()), unreadable=["Deployment"])
 SIDECAR = container(running(4), name="proxy", restartPolicy="Always", **PLAIN)
@@ -170,6 +172,42 @@ def two_containers(first: Any, second: Any) -> Objects:
     """One pod; the second container is called proxy."""
     second = {part: second[part] | {"name": "proxy"} for part in second}
     return rollout([first, second])
+
+
+def told_to_go(objects: Objects, t: float = 5) -> Objects:
+    """The workload waits for its pods to go before it does, as `kubectl delete --cascade=foreground` has it."""
+    first, *others = objects
+    return [first | {"metadata": first["metadata"] | {"deletionTimestamp": at(t)}}, *others]
+
+
+def outgoing(until: float) -> Objects:
+    """A StatefulSet's pod of the old version, told to go; it has until then."""
+    item = statefulset(replicas=2, updated=1, ready=1, total=2)
+    old = pod(item, "db-0", labels={"controller-revision-hash": "db-1"}, leaving=True, t=-100)
+    old["metadata"]["deletionTimestamp"] = at(until)
+    return [item, pod(item, "db-1", labels={"controller-revision-hash": "db-2"}), old]
+
+
+def surging(*containers: Any) -> Objects:
+    """A DaemonSet of five nodes with maxSurge 3: its new pods, and the old ones beside them that still serve."""
+    names = "abcde"
+    new = [(one, "r2", where) for one, where in zip(containers, names, strict=False)]
+    done = {where for one, _, where in new if one["status"]["ready"]}
+    old = [(container(), "r1", where) for where in names if where not in done]
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 0}}
+    return daemons(*new, *old, desired=5, updated=len(done), available=5, updateStrategy=rolling)
+
+
+DONE = (container(ended(0, "Completed")), "Succeeded")
+NO_SECRET = container(waiting("CreateContainerConfigError", 'secret "db" not found'))
+STARTUP = {"httpGet": {"path": "/started", "port": 8080}, "periodSeconds": 2, "failureThreshold": 150}
+
+
+def slow_start(t: float, *, ready: float = 1e9) -> Objects:
+    """The startup probe passes at 100 s, and only then does the readiness probe begin to ask."""
+    one = container(running(2), ready=t >= ready, startupProbe=STARTUP)
+    one["status"]["started"] = t >= 100
+    return rollout({"of": one, "ready_at": ready if t >= ready else 1})
 
 
 def probeless(down: bool) -> Objects:
@@ -327,6 +365,70 @@ CASES = [
         "db",
         message="another version rolls out (db-3)",
     ),
+    Case(
+        "ready five seconds after a slow start",
+        lambda t: slow_start(t, ready=105),
+        [(3, P, None), (99, P, None), (100, P, None), (104, P, "never_ready"), (106, H, None)],
+    ),
+    Case(
+        "never ready after a slow start",
+        slow_start,
+        [(3, P, None), (100, P, None), (159, P, "never_ready"), (160, F, "never_ready")],
+    ),
+    Case(
+        "never ready, and the startup probe must have passed long ago",
+        rollout({"of": container(running(-900), ready=False, startupProbe=STARTUP), "t": -901, "ready_at": -901}),
+        [(3, F, "never_ready")],
+    ),
+    Case(
+        "a Job of five: two are done, and the next one's node cannot pull the image",
+        jobs(DONE, DONE, (pulling(ABSENT), None), completions=5, active=1, succeeded=2),
+        [(3, P, None), (60, P, "image_not_found")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job's second try finds no Secret, and the first has run",
+        jobs((container(ended(3)), "Failed"), (NO_SECRET, None), active=1, failed=1),
+        [(3, P, None), (60, P, "config_missing")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job finds no Secret, and no try before has run",
+        jobs((container(ended(128, "StartError", "shim: timeout")), "Failed"), (NO_SECRET, None), active=1, failed=1),
+        [(3, P, None), (20.9, P, "config_missing"), (21, F, "config_missing")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "an old pod of a StatefulSet has an hour to end",
+        outgoing(3605),
+        [(3, P, None), (700, P, None), (3614, P, None), (3615, F, "stuck")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "an old pod that had its grace period long ago, and nothing moves",
+        outgoing(35),
+        [(3, P, None), (49, P, None), (602.9, P, ANY), (603, F, "stuck_terminating")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "a DaemonSet that goes three nodes at a time beside the old pods, ill on one",
+        surging(crash(3), container(), container()),
+        [(3, P, None), (60, P, "crash")],
+        "DaemonSet",
+        "agent",
+    ),
+    Case(
+        "a DaemonSet that goes three nodes at a time beside the old pods, ill on three",
+        surging(crash(3), crash(3), crash(3), container()),
+        [(3, F, "crash")],
+        "DaemonSet",
+        "agent",
+    ),
     # ---- no success
     Case(
         "undone by somebody else while it rolls",
@@ -403,6 +505,32 @@ CASES = [
         "DaemonSet",
         "agent",
     ),
+    Case(
+        "deleted in the foreground, and its pods are still there",
+        lambda t: rollout(container(), available=0) if t < 5 else told_to_go(rollout(container())),
+        [(3, P, None), (6, F, "deleted")],
+    ),
+    Case(
+        "a Job that ran is deleted",
+        lambda t: hook(running(2)) if t < 5 else told_to_go(hook(running(2))),
+        [(3, P, None), (6, F, "deleted")],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a Job that is removed once it has ended",
+        told_to_go(jobs((container(ended(0)), "Succeeded"), conditions=[condition("Complete", "True")], succeeded=1)),
+        [(6, H, None)],
+        "Job",
+        "migrate",
+    ),
+    Case(
+        "a hook pod that has failed is removed",
+        told_to_go([pod(None, "hook", container(ended(4)), phase="Failed", restartPolicy="Never")]),
+        [(6, F, "job_failed")],
+        "Pod",
+        "hook",
+    ),
     # ---- what hid behind something else
     Case(
         "a DaemonSet's pod that can never go from its lost node",
@@ -457,3 +585,22 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_doubt(case: Case) -> None:
     check(case)
+
+
+TRIED = container(ended(0, "Completed"), name="wait-for-db", restarts=2, ready=True, last=ended())
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [
+        (pod(None, "db-0", container(running(2), ready=False), init=[TRIED]), False),  # done at the third try
+        (pod(None, "db-0", container(waiting("PodInitializing"), restarts=4), phase="Pending"), False),  # a new sandbox
+        (pod(None, "db-0", container(running(2), restarts=4, ready=False)), False),
+        (pod(None, "db-0", container(ended(1), restarts=2)), True),  # between its end and its back-off
+        (pod(None, "db-0", container(waiting("PodInitializing")), init=[crash(3, name="init")]), True),
+        (pod(None, "db-0", pulling(ABSENT)), True),
+    ],
+)
+def test_a_pod_that_is_deleted_is_broken_and_not_at_work(one: Any, verdict: bool) -> None:
+    """An `up` deletes the broken pod of another version that a StatefulSet waits for."""
+    assert broken(one) is verdict
