@@ -641,6 +641,18 @@ def test_a_login_goes_to_its_server_and_nowhere_else(programs: Programs, bare: P
     assert (home / ".git-credentials").read_text() == before
 
 
+def test_the_login_s_variables_may_have_the_names_that_git_is_told_them_by(programs: Programs, bare: Path) -> None:
+    """A profile's passwordVariable is withheld from programs, whatever it is called; git gets the login even so."""
+    names = {"DEPLOY_GIT_USER": LOGIN.username, "DEPLOY_GIT_PASSWORD": LOGIN.password}
+    around = replace(programs, environ={**programs.environ, **names}, secrets=frozenset(names))
+    with Served(bare.parent, LOGIN).up() as url:
+        with repo(around, url, login=LOGIN) as config:
+            assert config.commit(FILES, "one", TRAILERS)
+            assert not around._environment().keys() & names.keys()
+        with repo(around, bare) as config:
+            assert not config.programs._environment().keys() & names.keys()
+
+
 def test_a_credential_helper_of_the_person_is_asked_where_no_login_is_named(programs: Programs, bare: Path) -> None:
     home = Path(programs.environ["HOME"])
     (home / ".gitconfig").write_text("[credential]\n  helper = store\n")

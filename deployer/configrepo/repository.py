@@ -502,7 +502,11 @@ def opened(
                 ssh = programs.read(git.setting(Path(home), "core.sshCommand"))
             except ProgramFailed:
                 ssh = "ssh"
-        private = replace(programs, environ=surroundings.environment(programs.environ, url, login, ssh))
+        private = replace(
+            programs,
+            environ=surroundings.environment(programs.environ, url, login, ssh),
+            secrets=programs.secrets - surroundings.TOLD if login else programs.secrets,
+        )
         ours = frozenset({OWNED, CHART, *owned})
         found = ConfigRepo(private, url, branch, PurePosixPath(path).as_posix(), author, tell, ours, Path(home))
         found._open()
