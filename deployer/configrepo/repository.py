@@ -96,6 +96,10 @@ class ConfigRepo:
         header, _, rest = self._over_the_wire(command).partition("\n")
         return rest if re.fullmatch(r"[0-9a-f]+ blob \d+", header) else None
 
+    def holds(self, sha: str) -> bool:
+        """Whether the folder has files at a commit; it may have been removed."""
+        return bool(self._tree(sha))
+
     def tree(self, sha: str, folder: Path) -> None:
         """Write the files of the folder, as they were at a commit, to `folder`. Raises UsageError where none were."""
         tree = self._tree(sha)
