@@ -17,7 +17,9 @@ def job(environ: Mapping[str, str]) -> Job:
         # Not GITHUB_HEAD_REF: in a fork anybody has a `main`.
         refs = {environ.get("GITHUB_REF_TYPE"): environ.get("GITHUB_REF_NAME", "")}
         branch, tag = refs.get("branch", ""), refs.get("tag", "")
-        return Job("github", environ.get("GITHUB_ACTOR", ""), url, branch, environment, tag=tag)
+        # GITHUB_ACTOR began the run; who runs it again, and so deploys, is the other one.
+        actor = environ.get("GITHUB_TRIGGERING_ACTOR") or environ.get("GITHUB_ACTOR", "")
+        return Job("github", actor, url, branch, environment, tag=tag)
     if environ.get("GITLAB_CI") == "true":
         return Job(
             "gitlab",

@@ -26,6 +26,9 @@ KEPT = ("contexts", "cli-plugins", "buildx")
 HUB = "https://index.docker.io/v1/"
 """What docker calls Docker Hub."""
 
+TOLD = "DOCKER_AUTH_CONFIG"
+"""A variable that GitLab's runner, and newer dockers, read logins from: docker believes it before any helper."""
+
 PATIENCE = 10.0
 """Seconds that a helper may take to ask."""
 
@@ -65,7 +68,8 @@ def private(folder: Path, environ: Mapping[str, str], logins: Mapping[str, Login
             _keep(theirs.resolve() / name, ours / name)
     with _answering(mine) as (port, word):
         _helper(ours, port, word)
-        yield {"DOCKER_CONFIG": str(ours), "PATH": f"{ours}{os.pathsep}{environ.get('PATH', os.defpath)}"}
+        path = f"{ours}{os.pathsep}{environ.get('PATH', os.defpath)}"
+        yield {"DOCKER_CONFIG": str(ours), "PATH": path, **_told(environ.get(TOLD, ""), mine)}
 
 
 def _keep(theirs: Path, ours: Path) -> None:
@@ -83,6 +87,18 @@ def _settings(file: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _told(text: str, mine: Mapping[str, Login]) -> dict[str, str]:
+    """The job's own variable of logins without those of our registries; nothing where it has none of them."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    auths = found.get("auths") if isinstance(found, dict) else None
+    if not isinstance(auths, dict) or not auths.keys() & mine.keys():
+        return {}
+    return {TOLD: json.dumps({**found, "auths": {host: one for host, one in auths.items() if host not in mine}})}
 
 
 def _helper(folder: Path, port: int, word: str) -> None:

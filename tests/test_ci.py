@@ -26,6 +26,10 @@ from deployer.model import Job
             Job("github", "ann", "https://git.example/shop/web/actions/runs/42"),
         ),
         ({"GITHUB_ACTIONS": "true"}, Job("github", "")),
+        (  # a run of ann's that bob has run again
+            {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "ann", "GITHUB_TRIGGERING_ACTOR": "bob"},
+            Job("github", "bob"),
+        ),
         (
             {"GITLAB_CI": "true", "CI": "true", "GITLAB_USER_LOGIN": "ann", "CI_JOB_URL": "https://git.example/j/1"},
             Job("gitlab", "ann", "https://git.example/j/1", protected=False),

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 from loopback import serving
 
+from deployer.commands import git
 from deployer.configrepo import Author, ConfigRepo, opened, repository
 from deployer.credentials import Login
 from deployer.errors import DeployError, IndeterminateError, Interrupted, PreflightError, UsageError
+from deployer.model import Command
 from deployer.process import Programs
 from deployer.result import Event, Notice
 
@@ -525,8 +527,10 @@ class Served:
     login: Login | None = None
     faults: list[int] = field(default_factory=list)  # answers given instead of git's, one a request
     cut: bool = False  # the answer to a push is lost
+    late: bool = False  # and the push itself is carried out when the next one begins
     readers: set[str] = field(default_factory=set)  # users who may not push
     heard: list[str] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
     context: ssl.SSLContext | None = None
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -555,11 +559,11 @@ class Served:
                     name = pair.partition(":")[0]
                 if writes and name in served.readers:
                     return self.send_error(403)
-                done = subprocess.run(
-                    ["git", "http-backend"],
-                    input=body,
-                    capture_output=True,
-                    env={
+                if served.held and writes:
+                    subprocess.run(["git", "http-backend"], check=True, capture_output=True, **served.held.pop())
+                asked: dict[str, Any] = {
+                    "input": body,
+                    "env": {
                         "PATH": os.environ["PATH"],
                         "GIT_PROJECT_ROOT": str(served.root),
                         "GIT_HTTP_EXPORT_ALL": "1",
@@ -572,7 +576,13 @@ class Served:
                         "REMOTE_USER": name,
                         "GIT_CONFIG_NOSYSTEM": "1",
                     },
-                )
+                }
+                if served.late and self.command == "POST" and writes:
+                    served.late = False
+                    served.held.append(asked)
+                    self.close_connection = True
+                    return None
+                done = subprocess.run(["git", "http-backend"], capture_output=True, **asked)
                 if served.cut and self.command == "POST" and writes:
                     served.cut = False
                     self.close_connection = True
@@ -629,6 +639,18 @@ def test_a_login_goes_to_its_server_and_nowhere_else(programs: Programs, bare: P
         assert not any(LOGIN.password.encode() in one for one in held)
     assert stat.S_IMODE(home.stat().st_mode)
     assert (home / ".git-credentials").read_text() == before
+
+
+def test_the_login_s_variables_may_have_the_names_that_git_is_told_them_by(programs: Programs, bare: Path) -> None:
+    """A profile's passwordVariable is withheld from programs, whatever it is called; git gets the login even so."""
+    names = {"DEPLOY_GIT_USER": LOGIN.username, "DEPLOY_GIT_PASSWORD": LOGIN.password}
+    around = replace(programs, environ={**programs.environ, **names}, secrets=frozenset(names))
+    with Served(bare.parent, LOGIN).up() as url:
+        with repo(around, url, login=LOGIN) as config:
+            assert config.commit(FILES, "one", TRAILERS)
+            assert not around._environment().keys() & names.keys()
+        with repo(around, bare) as config:
+            assert not config.programs._environment().keys() & names.keys()
 
 
 def test_a_credential_helper_of_the_person_is_asked_where_no_login_is_named(programs: Programs, bare: Path) -> None:
@@ -724,6 +746,27 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(programs: Programs, bare:
         assert change
         assert change.number == 1
         assert run(bare, "rev-list", "--count", "main") == "2"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_push_that_is_carried_out_late_is_ours(
+    programs: Programs, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection broke off, it was not there when we looked, and then it was: not somebody else's commit."""
+    moments, make = iter(range(1_700_000_000, 1_800_000_000)), git.make_commit
+
+    def made(*facts: Any) -> Command:  # each in a second of its own, as with a server that hangs
+        command = make(*facts)
+        return replace(command, env={**command.env, "GIT_COMMITTER_DATE": f"{next(moments)} +0000"})
+
+    monkeypatch.setattr(git, "make_commit", made)
+    served = Served(bare.parent)
+    with served.up() as url, repo(programs, url) as config:
+        served.late = True
+        change = config.commit(FILES, "one", TRAILERS)
+        assert change
+        assert config.tip == change.sha == run(bare, "rev-parse", "main")
+    assert run(bare, "rev-list", "--count", "main") == "2"
 
 
 @pytest.mark.usefixtures("quick")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployer.credentials import Login
-from deployer.dockerconfig import HUB, private
+from deployer.dockerconfig import HUB, TOLD, private
 
 HOST = "registry.example.com"
 LOGIN = Login("ann", "s3cret-password")
@@ -127,6 +127,20 @@ def test_the_login_goes_before_the_store_and_the_rest_is_kept(tmp_path: Path) ->
             "proxies": {},
         }
     assert json.loads((tmp_path / "theirs/config.json").read_text()) == settings
+
+
+def test_a_variable_with_another_login_of_the_same_registry_is_not_believed(tmp_path: Path) -> None:
+    """docker believes DOCKER_AUTH_CONFIG before any helper; GitLab's jobs have it for the images that they run in."""
+    auths = {HOST: {"auth": "cmVhZDpvbmx5"}, "mirror.example.com": {"auth": "Ym9iOm90aGVy"}}
+    environ = {"HOME": str(tmp_path), TOLD: json.dumps({"auths": auths})}
+    with private(tmp_path, environ, {HOST: LOGIN}) as variables:
+        assert json.loads(variables[TOLD]) == {"auths": {"mirror.example.com": auths["mirror.example.com"]}}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"auths": []}', '{"auths": {"mirror.example.com": {}}}'])
+def test_a_variable_without_a_login_of_ours_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    with private(tmp_path, {"HOME": str(tmp_path), TOLD: text}, {HOST: LOGIN}) as variables:
+        assert TOLD not in variables
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '"x"', "null", '{"a": 1}x', '{"credHelpers": []}'])

@@ -282,7 +282,7 @@ def _committed(
         tempfile.TemporaryDirectory(prefix="deploy-") as scratch,
     ):
         place = Path(scratch)
-        if repository.tip and repository.history():
+        if repository.tip and repository.holds(repository.tip):
             repository.tree(repository.tip, place)
         texts = _texts(place, made, over)
         done = scaffold.renew(place, texts, over)

@@ -96,6 +96,10 @@ class ConfigRepo:
         header, _, rest = self._over_the_wire(command).partition("\n")
         return rest if re.fullmatch(r"[0-9a-f]+ blob \d+", header) else None
 
+    def holds(self, sha: str) -> bool:
+        """Whether the folder has files at a commit; it may have been removed."""
+        return bool(self._tree(sha))
+
     def tree(self, sha: str, folder: Path) -> None:
         """Write the files of the folder, as they were at a commit, to `folder`. Raises UsageError where none were."""
         tree = self._tree(sha)
@@ -227,12 +231,14 @@ class ConfigRepo:
 
     def _land(self, wanted: Entries, subject: str, trailers: Mapping[str, str]) -> Change | None:
         base = tip = self.tip
+        tried: list[str] = []  # a server may carry out a push after its connection broke off
         for attempt in range(TRIES):
             root = self._root(tip, wanted)
             if tip and root == self._resolved(f"{tip}^{{tree}}"):
                 self.tip = tip
                 return None
             made = self._made(root, tip, subject, trailers)
+            tried.append(made)
             try:
                 self._over_the_wire(git.push(self._clone, made, self.branch), tries=1)
                 self.tip = made
@@ -240,9 +246,10 @@ class ConfigRepo:
             except Refused as error:
                 refused = error
             newest = self._after(refused, tip)
-            if newest and self._yes(git.ancestor(self._clone, made, newest)):  # it has arrived, its answer has not
+            arrived = [one for one in tried if newest and self._yes(git.ancestor(self._clone, one, newest))]
+            if arrived:  # its answer has not
                 self.tip = newest
-                return next(one for one in self._history(newest) if one.sha == made)
+                return next(one for one in self._history(newest) if one.sha in arrived)
             if refused.refusal.kind != "behind" and attempt + 1 >= ASKS:
                 raise _failed("the push", refused)
             self._same(base, newest, wanted)
@@ -499,7 +506,11 @@ def opened(
                 ssh = programs.read(git.setting(Path(home), "core.sshCommand"))
             except ProgramFailed:
                 ssh = "ssh"
-        private = replace(programs, environ=surroundings.environment(programs.environ, url, login, ssh))
+        private = replace(
+            programs,
+            environ=surroundings.environment(programs.environ, url, login, ssh),
+            secrets=programs.secrets - surroundings.TOLD if login else programs.secrets,
+        )
         ours = frozenset({OWNED, CHART, *owned})
         found = ConfigRepo(private, url, branch, PurePosixPath(path).as_posix(), author, tell, ours, Path(home))
         found._open()

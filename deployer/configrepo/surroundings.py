@@ -15,6 +15,9 @@ KEPT = re.compile(r"GIT_(SSH|SSL|PROXY|HTTP|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT
 
 SSH = "-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=10 -o ServerAliveCountMax=3"
 
+TOLD = frozenset({"DEPLOY_GIT_USER", "DEPLOY_GIT_PASSWORD"})
+"""The variables by which git gets a login of ours; a profile may call its own so."""
+
 HELPER = (
     '!f() { test "$1" = get && printf \'username=%s\\npassword=%s\\n\' "$DEPLOY_GIT_USER" "$DEPLOY_GIT_PASSWORD"; }; f'
 )

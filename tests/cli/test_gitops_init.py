@@ -189,6 +189,19 @@ def test_into_the_configuration_repository_beside_what_is_there(
     assert "nothing to commit" in capsys.readouterr().out
 
 
+def test_a_folder_of_the_configuration_repository_that_somebody_removed_is_made_anew(project: Path) -> None:
+    assert init(project, "--commit") == 0
+    author = ("-c", "user.name=Team", "-c", "user.email=team@example.com")
+    empty = git(project, "hash-object", "-w", "-t", "tree", "/dev/null").strip()
+    removed = git(project, *author, "commit-tree", "-p", "main", "-m", "Remove", empty).strip()
+    git(project, "update-ref", "refs/heads/main", removed)
+    assert init(project, "--commit") == 0
+    assert git(project, "ls-tree", "-r", "--name-only", "main").split() == [
+        "gitops/web/appproject.yaml",
+        "gitops/web/environment-dev.yaml",
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

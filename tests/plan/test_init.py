@@ -145,6 +145,14 @@ def test_the_pipeline(platform: Platform) -> None:
     assert order == ["lint", "unit", "build", "push", "dev", "test", "prod"]
 
 
+def test_on_github_no_run_of_a_branch_cancels_that_of_a_tag() -> None:
+    """Of those that wait in a concurrency group GitHub keeps the newest; a release's is to go all the way."""
+    jobs = yaml.safe_load(files(SERVICE, SHIPPED)[PIPELINES["github"]])["jobs"]
+    groups = [one["concurrency"]["group"] for one in jobs.values() if "concurrency" in one]
+    assert len(groups) == 2
+    assert all("${{ github.ref }}" in one for one in groups)
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [
