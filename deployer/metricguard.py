@@ -50,17 +50,18 @@ def watch(
     began = clock()
     readings = {one.name: Reading(one.name, filled(one.query, present, one.window)) for one in guards}
     baselines: dict[str, Series] = {}
-    due = dict.fromkeys(readings, 0.0)
+    due, failed = dict.fromkeys(readings, 0.0), dict.fromkeys(readings, 0)
     while True:
         alive()
         away = ""
-        for guard in guards:
+        for guard in sorted(guards, key=lambda one: failed[one.name]):  # one bad query does not blind the others
             if due[guard.name] > clock() - began:
                 continue
             seen, before = Look(clock() - began, None, trouble=away), readings[guard.name]
             if not away:
                 seen = _look(ask, guard, present, previous, baselines, seen.at)
                 away = seen.trouble
+                failed[guard.name] += bool(away)
             readings[guard.name] = judge.judge(guard, before, seen)
             due[guard.name] = clock() - began + guard.interval
             tell(Measured(readings[guard.name], guard.fail_after, max(0.0, duration - (clock() - began))))

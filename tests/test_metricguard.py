@@ -101,8 +101,17 @@ def test_silence_is_doubt(silent: Callable[[float], bool], verdict: Verdict) -> 
 
 def test_who_does_not_answer_one_question_is_not_asked_the_next() -> None:
     world = World(lambda _, __: None)
-    world.watch(GUARD, Guard("other", "other", maximum=1.0, interval=2))
-    assert {query for query, _ in world.asked} == {"errors new"}
+    seen = world.watch(GUARD, Guard("other", "other", maximum=1.0, interval=2))
+    assert [query for query, _ in world.asked] == ["errors new", "other"] * 3
+    assert [one.looks for one in seen.readings] == [6, 6]
+
+
+def test_a_query_that_has_no_answer_hides_no_breach_of_another_guard() -> None:
+    """Two series where there may be one, say: Prometheus refuses that only while both are there."""
+    joined = Guard("joined", "joined", maximum=1.0, interval=2)
+    seen = World(lambda query, _: None if query == "joined" else 5.0).watch(joined, GUARD)
+    assert seen.verdict is Verdict.FAILED
+    assert seen.headline == "errors is 5, and may be at most 1"
 
 
 def test_no_data_is_told() -> None:
