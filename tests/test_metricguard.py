@@ -121,6 +121,21 @@ def test_no_data_is_told() -> None:
     assert seen.warnings == ("metric errors had no data, so it was not judged",)
 
 
+def test_no_data_to_the_end_is_the_failure_that_it_is_to_be_though_each_look_takes_its_time() -> None:
+    """With the defaults' proportions: 6 looks fit in from a window on, and `fail_after` is 7."""
+    strict = Guard("errors", "errors", maximum=1.0, interval=1, window=5, fail_after=6, no_data="fail")
+
+    def slowly(_: str, __: float) -> float:
+        world.now += 0.05
+        return float("nan")
+
+    world = World(slowly)
+    seen = world.watch(strict)
+    assert seen.verdict is Verdict.FAILED
+    assert seen.headline == "errors has no data"
+    assert seen.readings[0].state is State.BREACHED
+
+
 def test_each_guard_has_its_own_pace() -> None:
     world = World(lambda _, __: 0.0)
     slow = Guard("slow", "slow", maximum=1.0, interval=5)

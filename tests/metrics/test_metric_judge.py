@@ -20,7 +20,7 @@ def looked(guard: Guard, seen: Sequence[float | Series | None], previous: Series
         reading = judge(guard, reading, Look(float(at), series, previous, "" if series is not None else "away"))
         if reading.state is State.BREACHED:
             break
-    return replace(reading, state=ended(guard, reading))
+    return replace(reading, state=ended(guard, reading, len(seen) - 1.0))
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,19 @@ def test_bounds(bounds: dict[str, float], value: float, previous: float | None, 
 
 def test_no_data_may_be_a_failure_but_not_before_the_first_scrape_can_have_come() -> None:
     strict = replace(GUARD, no_data="fail")
-    assert looked(strict, [{}] * 5).state is State.NO_DATA
+    assert looked(strict, [{}] * 3).state is State.NO_DATA
     found = looked(strict, [{}] * 6)
     assert found.state is State.BREACHED
     assert breach(found) == "errors has no data"
     assert looked(strict, [{}, {}, {}, {}, 0.0, {}, {}]).state is State.PASSED
+    assert looked(strict, [AWAY] * 6).state is State.UNANSWERED
+
+
+def test_a_watch_of_a_window_without_any_data_is_a_failure_however_few_looks_it_had() -> None:
+    found = looked(replace(GUARD, no_data="fail"), [{}] * 4)
+    assert found.breaches == 1
+    assert found.state is State.BREACHED
+    assert breach(found) == "errors has no data"
 
 
 def test_a_breach_names_value_bound_and_series() -> None:
