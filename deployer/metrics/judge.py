@@ -161,7 +161,7 @@ def _compared(guard: Guard, look: Look) -> Iterator[tuple[float, str, float, str
         if math.isnan(value):  # 0/0: nobody asked the service
             continue
         previous = (look.previous or {}).get(name)
-        if previous is not None and math.isnan(previous):
+        if previous is not None and not math.isfinite(previous):  # of a division by nothing no bound can be made
             previous = None
         bounds = list(_bounds(guard, previous))
         if not bounds:

@@ -60,6 +60,9 @@ def test_states(seen: Sequence[float | Series | None], state: State) -> None:
         ({"max_ratio": 1.5}, 1.6, 1.0, False),
         ({"max_ratio": 1.5}, 1000.0, None, True),  # nothing to compare with
         ({"max_ratio": 1.5}, 1000.0, math.nan, True),
+        ({"min_ratio": 0.5}, 1000.0, math.inf, True),
+        ({"max_ratio": 1.5}, math.inf, math.inf, True),
+        ({"max_ratio": 1.5, "maximum": 5.0}, math.inf, math.inf, False),
         ({"max_ratio": 1.5, "margin": 0.01}, 0.009, 0.0, True),
         ({"max_ratio": 1.5, "margin": 0.01}, 0.011, 0.0, False),
         ({"min_ratio": 0.5}, 49.0, 100.0, False),
@@ -72,6 +75,13 @@ def test_bounds(bounds: dict[str, float], value: float, previous: float | None, 
     guard = Guard("g", "q", fail_after=1, **bounds)  # type: ignore[arg-type]
     found = looked(guard, [value], None if previous is None else {"{}": previous})
     assert (found.state is State.PASSED) is good, found
+
+
+def test_a_series_that_divides_by_nothing_on_both_sides_hides_no_breach_of_another() -> None:
+    guard = Guard("g", "q", max_ratio=1.5, fail_after=1)
+    found = looked(guard, [{'{pod="a"}': math.inf, '{pod="b"}': 0.5}], {'{pod="a"}': math.inf, '{pod="b"}': 0.1})
+    assert found.state is State.BREACHED
+    assert found.series == '{pod="b"}'
 
 
 def test_no_data_may_be_a_failure_but_not_before_the_first_scrape_can_have_come() -> None:
