@@ -290,9 +290,18 @@ def _do(run: _Run, step: Step) -> str:
         case Routed(late):
             return _routed(run, late)
         case Clear():
-            gone = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
-            run.changed |= bool(gone)
-            return f"removed {', '.join(gone)}" if gone else "nothing was left"
+            return _clear(run)
+
+
+def _clear(run: _Run) -> str:
+    """What may not be removed is a warning: the requests go elsewhere by now, and the verdict is still to come."""
+    found = leftover.clear(run.cluster, run.plan.target.namespace, run.plan.release)
+    run.changed |= bool(found.gone)
+    for one in found.refused:
+        _warn(run, f"the canary left {one}; remove it by hand")
+    if found.gone:
+        return f"removed {', '.join(found.gone)}"
+    return "" if found.refused else "nothing was left"
 
 
 def _program(run: _Run, stage: str, deed: Run) -> None:

@@ -4,6 +4,7 @@ helm removes what the revision before had, and the new one does not. A revision 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from deployer import storage
@@ -18,12 +19,23 @@ OWNER = "meta.helm.sh/release-name"
 POLICY = "helm.sh/resource-policy"
 
 
-def clear(cluster: Cluster, namespace: str, release: str) -> tuple[str, ...]:
-    """Remove it; the names of what was there. Only objects that helm has made for this release, and no more has."""
+@dataclass(frozen=True)
+class Cleared:
+    """What was there of it."""
+
+    gone: tuple[str, ...]  # deployment/web-canary
+    refused: tuple[str, ...] = ()  # "deployment/web-canary: deployments.apps is forbidden …"
+
+
+def clear(cluster: Cluster, namespace: str, release: str) -> Cleared:
+    """Remove it. Only objects that helm has made for this release, and no more has. Raises ClusterError."""
     found = fetch(cluster, namespace, suspects(storage.history(cluster, namespace, release))).pairs
     left = [item for item, live in found if live and _annotations(live).get(OWNER) == release and not kept(live)]
-    remove(cluster, namespace, left)
-    return tuple(f"{item['kind'].lower()}/{item['metadata']['name']}" for item in left)
+    names = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in left]
+    answers = tuple(zip(names, remove(cluster, namespace, left), strict=True))
+    return Cleared(
+        tuple(name for name, why in answers if not why), tuple(f"{name}: {why}" for name, why in answers if why)
+    )
 
 
 def suspects(history: Sequence[Stored]) -> list[dict[str, Any]]:

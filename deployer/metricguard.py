@@ -50,25 +50,26 @@ def watch(
     began = clock()
     readings = {one.name: Reading(one.name, filled(one.query, present, one.window)) for one in guards}
     baselines: dict[str, Series] = {}
-    due = dict.fromkeys(readings, 0.0)
+    due, failed = dict.fromkeys(readings, 0.0), dict.fromkeys(readings, 0)
     while True:
         alive()
         away = ""
-        for guard in guards:
+        for guard in sorted(guards, key=lambda one: failed[one.name]):  # one bad query does not blind the others
             if due[guard.name] > clock() - began:
                 continue
             seen, before = Look(clock() - began, None, trouble=away), readings[guard.name]
             if not away:
                 seen = _look(ask, guard, present, previous, baselines, seen.at)
                 away = seen.trouble
+                failed[guard.name] += bool(away)
             readings[guard.name] = judge.judge(guard, before, seen)
             due[guard.name] = clock() - began + guard.interval
             tell(Measured(readings[guard.name], guard.fail_after, max(0.0, duration - (clock() - began))))
             if readings[guard.name].state is State.BREACHED:
-                return _ended(guards, readings)
+                return _breached(tuple(readings.values()))
         left = duration - (clock() - began)
         if left <= 0:
-            return _ended(guards, readings)
+            return _ended(guards, readings, duration)
         pause = min(min(due.values()) - (clock() - began), left)
         sleep(max(0.05, pause))
 
@@ -90,11 +91,15 @@ def _look(
         return Look(at, None, trouble=error.message)
 
 
-def _ended(guards: Sequence[Guard], found: dict[str, Reading]) -> Watched:
-    breached = next((one for one in found.values() if one.state is State.BREACHED), None)
-    if breached:
-        return Watched(Verdict.FAILED, judge.breach(breached), tuple(found.values()))
-    readings = tuple(replace(found[one.name], state=judge.ended(one, found[one.name])) for one in guards)
+def _breached(readings: tuple[Reading, ...]) -> Watched:
+    first = next(one for one in readings if one.state is State.BREACHED)
+    return Watched(Verdict.FAILED, judge.breach(first), readings)
+
+
+def _ended(guards: Sequence[Guard], found: dict[str, Reading], lasted: float) -> Watched:
+    readings = tuple(replace(found[one.name], state=judge.ended(one, found[one.name], lasted)) for one in guards)
+    if any(one.state is State.BREACHED for one in readings):
+        return _breached(readings)
     warnings = [
         f"metric {one.name} had no data, so it was not judged" for one in readings if one.state is State.NO_DATA
     ]

@@ -156,12 +156,22 @@ class Registry:
     def push(self, image: Image, layout: Path) -> None:
         """Send the image that a layout holds, under its digest and its tag; what is there already is not sent.
 
-        `image` with its digest. Raises RegistryError where the registry does not take it.
+        `image` with its digest. Raises RegistryError where the registry does not take it, PreflightError before
+        anything is sent where the layout does not have all of it.
         """
         assert image.digest is not None
         repository, scope = _repository(image), f"repository:{_repository(image)}:pull,push"
         folder = layout / "blobs" / "sha256"
-        parts = list(self._parts(image, image.digest, lambda one: folder / one.removeprefix("sha256:")))
+
+        def held(digest: str) -> Path:
+            file = folder / digest.removeprefix("sha256:")
+            if not file.is_file():
+                raise PreflightError(f"{digest} of {image.tagged} is missing, so nothing of it is sent")
+            return file
+
+        parts = list(self._parts(image, image.digest, held))
+        for _, digest, _ in parts:
+            held(digest)
         for media, digest, kind in reversed(parts):  # what a manifest names has to be there before it
             file = folder / digest.removeprefix("sha256:")
             if kind == "manifests":

@@ -101,8 +101,17 @@ def test_silence_is_doubt(silent: Callable[[float], bool], verdict: Verdict) -> 
 
 def test_who_does_not_answer_one_question_is_not_asked_the_next() -> None:
     world = World(lambda _, __: None)
-    world.watch(GUARD, Guard("other", "other", maximum=1.0, interval=2))
-    assert {query for query, _ in world.asked} == {"errors new"}
+    seen = world.watch(GUARD, Guard("other", "other", maximum=1.0, interval=2))
+    assert [query for query, _ in world.asked] == ["errors new", "other"] * 3
+    assert [one.looks for one in seen.readings] == [6, 6]
+
+
+def test_a_query_that_has_no_answer_hides_no_breach_of_another_guard() -> None:
+    """Two series where there may be one, say: Prometheus refuses that only while both are there."""
+    joined = Guard("joined", "joined", maximum=1.0, interval=2)
+    seen = World(lambda query, _: None if query == "joined" else 5.0).watch(joined, GUARD)
+    assert seen.verdict is Verdict.FAILED
+    assert seen.headline == "errors is 5, and may be at most 1"
 
 
 def test_no_data_is_told() -> None:
@@ -110,6 +119,21 @@ def test_no_data_is_told() -> None:
     assert seen.verdict is Verdict.HEALTHY
     assert seen.readings[0].state is State.NO_DATA
     assert seen.warnings == ("metric errors had no data, so it was not judged",)
+
+
+def test_no_data_to_the_end_is_the_failure_that_it_is_to_be_though_each_look_takes_its_time() -> None:
+    """With the defaults' proportions: 6 looks fit in from a window on, and `fail_after` is 7."""
+    strict = Guard("errors", "errors", maximum=1.0, interval=1, window=5, fail_after=6, no_data="fail")
+
+    def slowly(_: str, __: float) -> float:
+        world.now += 0.05
+        return float("nan")
+
+    world = World(slowly)
+    seen = world.watch(strict)
+    assert seen.verdict is Verdict.FAILED
+    assert seen.headline == "errors has no data"
+    assert seen.readings[0].state is State.BREACHED
 
 
 def test_each_guard_has_its_own_pace() -> None:

@@ -463,11 +463,24 @@ def test_a_part_that_is_no_digest_is_no_file(fake: Fake, tmp_path: Path, kind: s
     assert fake.asked == []
 
 
+@pytest.mark.parametrize("kind", ["layers", "manifests"])
+def test_an_image_that_is_not_whole_is_not_sent(fake: Fake, tmp_path: Path, kind: str) -> None:
+    image, layout = laid_out(fake, tmp_path)
+    lost = f"sha256:{'b' * 64}"
+    (layout / "blobs" / "sha256" / DIGEST.removeprefix("sha256:")).write_text(
+        json.dumps({"manifests": [{"digest": image.digest}], kind: [{"digest": image.digest}, {"digest": lost}]})
+    )
+    with pytest.raises(PreflightError, match=f"{lost} of .* is missing"):
+        Registry(fake.host).push(replace(image, digest=DIGEST), layout)
+    assert fake.asked == []
+
+
 def test_an_image_that_does_not_fit_in_is_no_check_that_failed(fake: Fake, tmp_path: Path, slept: list[float]) -> None:
     fake.answers(Answer(404), Answer(404), Answer(507))
     blobs = tmp_path / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     (blobs / ("a" * 64)).write_text(json.dumps({"config": {"digest": f"sha256:{'b' * 64}"}}))
+    (blobs / ("b" * 64)).write_text("{}")
     made = Bundle("edge", ".", "web", "1.2.3", DIGEST, None, {})
     with pytest.raises(RegistryError) as error:
         bundle.supply(Registry(fake.host), replace(fake.image(), digest=DIGEST), Opened(made, tmp_path, tmp_path))

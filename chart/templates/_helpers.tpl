@@ -53,9 +53,14 @@ account, the routes, the redis) stays the stable version's.
 {{- $_ := set .into "versions" $versions -}}
 {{- end -}}
 
+{{/* How many pods an autoscaler leaves at least: as told, or replicaCount, as far as it may have so many. */}}
+{{- define "web.leastReplicas" -}}
+{{- default (max 1 (min .Values.replicaCount .Values.autoscaling.maxReplicas)) .Values.autoscaling.minReplicas -}}
+{{- end -}}
+
 {{/* How many pods the canary has: as told, or its share of the stable ones, one at least. */}}
 {{- define "web.canaryReplicas" -}}
-{{- $stable := .Values.autoscaling.enabled | ternary (default .Values.replicaCount .Values.autoscaling.minReplicas) .Values.replicaCount -}}
+{{- $stable := .Values.autoscaling.enabled | ternary (include "web.leastReplicas" .) .Values.replicaCount -}}
 {{- $share := divf (mulf $stable .Values.canary.share) 100 | ceil | int -}}
 {{- kindIs "invalid" .Values.canary.replicas | ternary (max 1 $share) .Values.canary.replicas -}}
 {{- end -}}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -73,16 +72,24 @@ def foresee(cluster: Cluster, namespace: str, manifest: Sequence[Json]) -> tuple
     return tuple(_each(cluster, manifest, look)[1])
 
 
-def remove(cluster: Cluster, namespace: str, manifest: Sequence[Json]) -> None:
-    """Delete every object that is there. Raises ClusterError."""
+def remove(cluster: Cluster, namespace: str, manifest: Sequence[Json]) -> tuple[str, ...]:
+    """Delete every object that is there; why each is still there that may not be deleted, or nothing.
 
-    def take(item: Json, kinds: Kinds) -> None:
+    One answer for each that has a name. Raises ClusterError for anything but a right that is missing.
+    """
+
+    def take(item: Json, kinds: Kinds) -> str:
         place = _place(namespace, item, kinds)
         if place is not None:
-            with suppress(NotFound):
+            try:
                 cluster.delete(place)
+            except NotFound:
+                pass
+            except Forbidden as error:
+                return error.message
+        return ""
 
-    _each(cluster, manifest, take)
+    return tuple(_each(cluster, manifest, take)[1])
 
 
 def _each(

@@ -113,13 +113,18 @@ def judge(guard: Guard, before: Reading, look: Look) -> Reading:
     )
 
 
-def ended(guard: Guard, reading: Reading) -> State:
-    """What a guard comes to at the end of the watch: blind at the end is doubt, whatever was seen before."""
+def ended(guard: Guard, reading: Reading, lasted: float) -> State:
+    """What a guard comes to at the end of a watch of so many seconds: blind then is doubt, whatever was seen before.
+
+    A watch may be too short for `fail_after` looks from the first window on: one without any data says it all the same.
+    """
     if reading.state is State.BREACHED:
         return State.BREACHED
     if not reading.looks or reading.unanswered >= min(guard.fail_after, reading.looks):
         return State.UNANSWERED
-    return State.PASSED if reading.samples else State.NO_DATA
+    if reading.samples:
+        return State.PASSED
+    return State.BREACHED if guard.no_data == "fail" and lasted >= guard.window else State.NO_DATA
 
 
 def breach(reading: Reading) -> str:
@@ -156,7 +161,7 @@ def _compared(guard: Guard, look: Look) -> Iterator[tuple[float, str, float, str
         if math.isnan(value):  # 0/0: nobody asked the service
             continue
         previous = (look.previous or {}).get(name)
-        if previous is not None and math.isnan(previous):
+        if previous is not None and not math.isfinite(previous):  # of a division by nothing no bound can be made
             previous = None
         bounds = list(_bounds(guard, previous))
         if not bounds:

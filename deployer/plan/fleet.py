@@ -195,7 +195,7 @@ def at(profile: Profile, target: FleetTarget) -> Profile:
 
 
 def ended(made: Fleet, state: State, target: str, outcome: Outcome, code: ExitCode = ExitCode.OK) -> State:
-    """A target's try is over: for good, or it is tried again after those that had no turn yet."""
+    """A target's try is over: for good, or it is tried again."""
     state = replace(state, running=state.running - {target})
     more = state.tries.get(target, 0) <= made.retries and code not in FINAL
     if outcome in _bad(made) and more and not state.stopped:
@@ -205,12 +205,16 @@ def ended(made: Fleet, state: State, target: str, outcome: Outcome, code: ExitCo
 
 
 def step(made: Fleet, state: State) -> Step:
-    """What is to be done now."""
+    """What is to be done now.
+
+    Who failed is tried again after those that had no turn yet; before them where one failure more would be too many.
+    """
     if state.stopped:
         return Wait() if state.running else Over()
     for wave, following in zip(made.waves, (*made.waves[1:], None), strict=True):
         fresh = [name for name in wave.targets if name not in state.tries]
-        due = [*fresh, *(name for name in state.again if name in wave.targets)]
+        again = [name for name in state.again if name in wave.targets]
+        due = again if _doubtful(made, state) else [*fresh, *again]
         room = made.concurrency - len(state.running)
         if due and room > 0:
             return Start(tuple(due[:room]))
@@ -258,6 +262,12 @@ def _spent(made: Fleet, state: State) -> str:
             tolerated = f"{allowed} {'is' if allowed == 1 else 'are'} tolerated" if allowed else "none is tolerated"
             return f"{count} target{'s' if count > 1 else ''} failed{name}, and {tolerated}"
     return ""
+
+
+def _doubtful(made: Fleet, state: State) -> bool:
+    """Whether the budget would be used up if none that failed so far were to do better at its next try."""
+    failed = (*state.again, *(name for name in state.running if state.tries[name] > 1))
+    return bool(_spent(made, replace(state, ended={**state.ended, **dict.fromkeys(failed, Outcome.FAILED)})))
 
 
 def _budgets(made: Fleet, state: State) -> Iterator[tuple[str, int, int]]:

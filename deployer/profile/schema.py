@@ -601,7 +601,7 @@ class Fleet(_Section):
     concurrency: int = Field(8, ge=1, le=64, description="targets, and so helm programs, at work at once")
     waves: tuple[FleetWave, ...] = Field((), description="which targets come first; the rest is the last wave")
     failure_budget: Budget = Field(0, description="failures that are tolerated in all: 2 or 10%")
-    retries: int = Field(1, ge=0, le=10, description="further tries of a target that failed, after the others")
+    retries: int = Field(1, ge=0, le=10, description="further tries of a target that failed")
     offline: Literal["skip", "fail"] = Field(
         "skip", description="what a target is whose API does not answer: left out, or a failure"
     )

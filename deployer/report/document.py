@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from deployer.errors import DeployError, ExitCode
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # a document is made of what a verb has imported already; all
     from deployer.errors import PreflightError
     from deployer.fleet import Ended, Rolled
     from deployer.lock import Holder
+    from deployer.metrics.judge import Reading
     from deployer.model import Image, Revision
     from deployer.plan.figures import Figures
     from deployer.plan.fleet import Fleet
@@ -65,7 +67,7 @@ def result(found: Result) -> dict[str, Any]:
         "differences": [dataclasses.asdict(one) for one in plan.differences],
         "stages": [dataclasses.asdict(stage) for stage in found.stages],
         "workloads": [_judgement(judgement) for judgement in found.judgements],
-        "metrics": [dataclasses.asdict(one) for one in found.metrics],
+        "metrics": [_metric(one) for one in found.metrics],
         "diagnosis": dataclasses.asdict(found.diagnosis) if found.diagnosis else None,
         "overrides": dict(plan.record.overrides),
         "warnings": list(found.warnings),
@@ -431,6 +433,17 @@ def history(
 def text(document: dict[str, Any]) -> str:
     """The document as people can read it too."""
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
+
+
+def _metric(reading: Reading) -> dict[str, Any]:
+    """JSON has no infinity, and most readers refuse the whole document for one: the largest number stands for it."""
+    samples = tuple(dataclasses.replace(one, value=_finite(one.value)) for one in reading.samples)
+    value = None if reading.value is None else _finite(reading.value)
+    return dataclasses.asdict(dataclasses.replace(reading, value=value, samples=samples))
+
+
+def _finite(value: float) -> float:
+    return max(-sys.float_info.max, min(sys.float_info.max, value))
 
 
 def _judgement(judgement: Any) -> dict[str, Any]:

@@ -422,6 +422,23 @@ def test_the_autoscaler_owns_the_replicas(helm: Helm) -> None:
     assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu", "memory"]
 
 
+@pytest.mark.parametrize(
+    ("count", "scaling", "least"),
+    [(3, {"maxReplicas": 2}, 2), (0, {}, 1), (3, {"minReplicas": 1, "maxReplicas": 1}, 1)],
+)
+def test_an_autoscaler_has_no_more_to_begin_with_than_it_may_have(
+    helm: Helm, count: int, scaling: dict[str, int], least: int
+) -> None:
+    """The API server refuses it otherwise, and only when helm has changed the pods already."""
+    rendered = helm.render({"replicaCount": count, "autoscaling": {"enabled": True, **scaling}})
+    assert rendered.one("HorizontalPodAutoscaler")["spec"]["minReplicas"] == least
+
+
+def test_an_autoscaler_of_more_at_least_than_at_most_is_refused(helm: Helm) -> None:
+    wrong = {"autoscaling": {"enabled": True, "minReplicas": 4, "maxReplicas": 3}}
+    assert "autoscaling.minReplicas (4) is more than autoscaling.maxReplicas (3)" in helm.refuse(TAGGED, wrong)
+
+
 def test_an_autoscaler_that_nothing_moves_is_refused(helm: Helm) -> None:
     by_nothing = {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}
     assert "autoscaling.enabled needs something to scale by" in helm.refuse(TAGGED, by_nothing)

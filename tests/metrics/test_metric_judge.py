@@ -20,7 +20,7 @@ def looked(guard: Guard, seen: Sequence[float | Series | None], previous: Series
         reading = judge(guard, reading, Look(float(at), series, previous, "" if series is not None else "away"))
         if reading.state is State.BREACHED:
             break
-    return replace(reading, state=ended(guard, reading))
+    return replace(reading, state=ended(guard, reading, len(seen) - 1.0))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,9 @@ def test_states(seen: Sequence[float | Series | None], state: State) -> None:
         ({"max_ratio": 1.5}, 1.6, 1.0, False),
         ({"max_ratio": 1.5}, 1000.0, None, True),  # nothing to compare with
         ({"max_ratio": 1.5}, 1000.0, math.nan, True),
+        ({"min_ratio": 0.5}, 1000.0, math.inf, True),
+        ({"max_ratio": 1.5}, math.inf, math.inf, True),
+        ({"max_ratio": 1.5, "maximum": 5.0}, math.inf, math.inf, False),
         ({"max_ratio": 1.5, "margin": 0.01}, 0.009, 0.0, True),
         ({"max_ratio": 1.5, "margin": 0.01}, 0.011, 0.0, False),
         ({"min_ratio": 0.5}, 49.0, 100.0, False),
@@ -74,13 +77,28 @@ def test_bounds(bounds: dict[str, float], value: float, previous: float | None, 
     assert (found.state is State.PASSED) is good, found
 
 
+def test_a_series_that_divides_by_nothing_on_both_sides_hides_no_breach_of_another() -> None:
+    guard = Guard("g", "q", max_ratio=1.5, fail_after=1)
+    found = looked(guard, [{'{pod="a"}': math.inf, '{pod="b"}': 0.5}], {'{pod="a"}': math.inf, '{pod="b"}': 0.1})
+    assert found.state is State.BREACHED
+    assert found.series == '{pod="b"}'
+
+
 def test_no_data_may_be_a_failure_but_not_before_the_first_scrape_can_have_come() -> None:
     strict = replace(GUARD, no_data="fail")
-    assert looked(strict, [{}] * 5).state is State.NO_DATA
+    assert looked(strict, [{}] * 3).state is State.NO_DATA
     found = looked(strict, [{}] * 6)
     assert found.state is State.BREACHED
     assert breach(found) == "errors has no data"
     assert looked(strict, [{}, {}, {}, {}, 0.0, {}, {}]).state is State.PASSED
+    assert looked(strict, [AWAY] * 6).state is State.UNANSWERED
+
+
+def test_a_watch_of_a_window_without_any_data_is_a_failure_however_few_looks_it_had() -> None:
+    found = looked(replace(GUARD, no_data="fail"), [{}] * 4)
+    assert found.breaches == 1
+    assert found.state is State.BREACHED
+    assert breach(found) == "errors has no data"
 
 
 def test_a_breach_names_value_bound_and_series() -> None:

@@ -143,9 +143,33 @@ STEPS: list[tuple[str, Fleet, State, plans.Step]] = [
     ("or is one", simple(*TWO, offline="fail"), after(simple(*TWO, offline="fail"), ("a1", O)), Over()),
     (
         "a try more, after the others",
+        simple(*TWO, retries=1, budget=1),
+        after(simple(*TWO, retries=1, budget=1), ("a1", F)),
+        Start(("a2", "a1")),
+    ),
+    (
+        "before them, where it decides",
         simple(*TWO, retries=1),
         after(simple(*TWO, retries=1), ("a1", F)),
-        Start(("a2", "a1")),
+        Start(("a1",)),
+    ),
+    (
+        "and they wait for it",
+        simple(*TWO, retries=1),
+        after(simple(*TWO, retries=1), ("a1", F)).began("a1"),
+        Wait(),
+    ),
+    (
+        "and go on after it",
+        simple(*TWO, retries=1),
+        after(simple(*TWO, retries=1), ("a1", F), ("a1", D)),
+        Start(("a2",)),
+    ),
+    (
+        "the budget of the wave decides too",
+        simple(Wave("a", ("a1", "a2"), budget=0), budget=9, retries=1),
+        after(simple(Wave("a", ("a1", "a2"), budget=0), budget=9, retries=1), ("a1", F)),
+        Start(("a1",)),
     ),
     (
         "and no more",
@@ -203,6 +227,18 @@ CODES = [
 def test_the_code_of_the_whole(ends: Any, more: dict[str, Any], code: ExitCode) -> None:
     made = simple(*TWO, **more)
     assert plans.verdict(made, after(made, *ends)) is code
+
+
+def test_a_version_that_fails_everywhere_reaches_no_more_targets_for_the_sake_of_a_second_try() -> None:
+    made = simple(Wave("all", tuple(f"t{n}" for n in range(50))), concurrency=8, budget=2, retries=1)
+    state = State()
+    while not isinstance(found := plans.step(made, state), Over):
+        for name in found.targets if isinstance(found, Start) else ():
+            state = state.began(name)
+        if isinstance(found, Wait):
+            state = plans.ended(made, state, min(state.running), F, ExitCode.UNHEALTHY)
+    assert state.stopped == "3 targets failed, and 2 are tolerated"
+    assert len(state.tries) == 8 + 2
 
 
 @given(st.data())

@@ -1,6 +1,8 @@
 """The JSON documents: their keys are a contract (docs/json-output.md)."""
 
 import json
+import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,14 @@ def test_a_run_that_failed() -> None:
     assert has(made["diagnosis"], "workload verdict headline counts causes events logs facts hint missing")
     assert made["workloads"][0]["causes"][0]["rule"] == "crash"
     assert (made["detail"], made["warnings"], made["hint"]) == (["a line"], ["slow"], "mend it")
+
+
+def test_a_metric_that_divides_by_nothing_is_still_json() -> None:
+    (reading,) = UNHEALTHY.metrics
+    endless = replace(reading, value=math.inf, samples=(replace(reading.samples[0], value=-math.inf),))
+    made = document.text(document.result(replace(UNHEALTHY, metrics=(endless,))))
+    (metric,) = json.loads(made, parse_constant=pytest.fail)["metrics"]
+    assert (metric["value"], metric["samples"][0]["value"]) == (sys.float_info.max, -sys.float_info.max)
 
 
 def test_a_rollback_has_no_image() -> None:
