@@ -878,6 +878,11 @@ CASES = [
         rollout(container(ready=False, readinessProbe={"initialDelaySeconds": 100})),
         [(3, P, None), (263, P, ANY), (265, F, "never_ready")],
     ),
+    Case(
+        "33 ten answers in a row make it ready",
+        rollout(container(ready=False, readinessProbe={"periodSeconds": 10, "successThreshold": 10})),
+        [(3, P, None), (153, P, ANY), (155, F, "never_ready")],
+    ),
     Case("33 ready at last", lambda t: rollout(container(ready=t > 61)), [(3, P, None), (61, P, ANY), (61.5, H, None)]),
     Case(
         "34 liveness",
