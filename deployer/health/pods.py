@@ -254,6 +254,23 @@ def patience(probe: Mapping[str, Any], limits: Limits) -> float:
     return float(max(limits.readiness, 2 * budget(probe)) + proof)
 
 
+def due(pod: Object, unready: float, limits: Limits) -> float:
+    """When a pod, not Ready since `unready`, ought to be by its own probes; never while an init container runs."""
+    latest = unready + limits.readiness
+    for spec, state, init in containers(pod):
+        began = seconds(((state.get("state") or {}).get("running") or {}).get("startedAt"))
+        over = seconds(((state.get("state") or {}).get("terminated") or {}).get("finishedAt"))
+        if init and began is not None:
+            return NEVER
+        if init and over is not None:  # the next one, or the containers, begin only then
+            latest = max(latest, over + limits.readiness)
+        if not init and began is not None and not state.get("ready"):
+            startup, probe = spec.get("startupProbe"), spec.get("readinessProbe")
+            asked = max(began + (budget(startup) if startup else 0.0), unready)
+            latest = max(latest, asked + (patience(probe, limits) if probe else limits.readiness))
+    return latest
+
+
 def budget(probe: Mapping[str, Any]) -> float:
     """Seconds a probe may fail before Kubernetes acts on it."""
     period, threshold = probe.get("periodSeconds", 10), probe.get("failureThreshold", 3)
