@@ -5,7 +5,19 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, expires, name, of_object, owned, ready, ready_since, status, uid
+from deployer.health.objects import (
+    condition,
+    created,
+    expires,
+    name,
+    of_object,
+    owned,
+    owner,
+    ready,
+    ready_since,
+    status,
+    uid,
+)
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import EVICTED, KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -72,7 +84,8 @@ def judge(
     doomed = [one for one in found if due[one.key] <= now]
     failed = _failed(workload, rollout, doomed)
     if failed and all(one.cause.rule == "progress_deadline" for one in failed):
-        failed = (*(one for one in found if one.cause.pods), *failed)  # what kept it from progressing
+        kept = [one for one in found if one.cause.pods or one.cause.rule == "deletion_refused"]
+        failed = (*kept, *failed)  # what kept it from progressing
     shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
     suspects = [one for one in found if shown[one.key] <= now]
     late = () if complete else map(pods.overdue, _going(rollout, snapshot))
@@ -214,6 +227,7 @@ def _symptoms(
             rollout.owner, events, limits, moving=moving, leaving=leaving, since=since, made=made
         )
         found += [refused] if refused else []
+    found += filter(None, (replicasets.deletion_refused(one, events) for one in _sets(rollout, snapshot)))
     for pod in rollout.pods:
         about = of_object(events, pod)
         one = _of_containers(pod, about, readable, memory, since, limits)
@@ -226,6 +240,12 @@ def _symptoms(
             None, (_rejected(rollout, snapshot, since), *(pods.stays(pod, now) for pod in _going(rollout, snapshot)))
         )
     return found
+
+
+def _sets(rollout: Rollout, snapshot: Snapshot) -> list[Object]:
+    """The ReplicaSets of the pods that there are, old and new."""
+    makers = {owner(pod) for pod in (*rollout.pods, *rollout.old)}
+    return [one for one in snapshot.of("ReplicaSet") if uid(one) in makers]
 
 
 def _going(rollout: Rollout, snapshot: Snapshot) -> list[Object]:

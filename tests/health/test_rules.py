@@ -119,6 +119,29 @@ def refused(message: str, **more: Any) -> Objects:
     return [frame, replicaset(frame, replicas=2, available=0, conditions=[broken]) | more]
 
 
+DELETES = 'admission webhook "keep.io" denied the request: not now'
+
+
+def surplus(*, ready: bool) -> Objects:
+    """A ReplicaSet that was scaled down to one pod, and may delete none of its two."""
+    one, two = container(), container(ready=ready)
+    frame, maker, *pods = rollout(one, two, available=1 + ready, total=2, updated=2)
+    frame["spec"]["replicas"] = maker["spec"]["replicas"] = 1
+    maker["status"]["conditions"] = [condition(CONDITION, "True", "FailedDelete", DELETES)]
+    return [frame, maker, *pods]
+
+
+def kept(t: float) -> Objects:
+    """The new pod is ready, and the old one may not be deleted; the deadline of 600 s ends that."""
+    over = condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out', t=602)
+    frame = deployment(total=2, conditions=[over] if t >= 602 else [])
+    broken = condition(CONDITION, "True", "FailedDelete", DELETES)
+    old = replicaset(frame, "web-old", revision=0, replicas=0, conditions=[broken])
+    old["status"]["replicas"] = 1
+    new = replicaset(frame)
+    return [frame, new, old, pod(new, "web-b7c-0"), pod(old, "web-old-0", t=-900)]
+
+
 def with_events(objects: Objects, *told: tuple[str, str], **more: Any) -> Objects:
     """The objects, and events about the first pod."""
     first = next(one for one in objects if one["kind"] == "Pod")
@@ -441,6 +464,18 @@ CASES = [
     ),
     Case("12 webhook down", refused(f"failed calling webhook: {REFUSED}"), fails("pods_refused_for_now", 30)),
     Case("13 an old replicaset fails", old_set_fails(), [(3, P, None), (60, P, None)]),
+    Case("11 a pod too many may not be deleted", surplus(ready=True), [(3, H, None)]),
+    Case(
+        "11 a pod too many may not be deleted, and is not ready",
+        surplus(ready=False),
+        [(3, P, None), (14, P, "never_ready"), (61, P, "never_ready")],
+    ),
+    Case(
+        "11 an old pod may not be deleted",
+        kept,
+        [(3, P, None), (6, P, "deletion_refused"), (601, P, "deletion_refused"), (602, F, "deletion_refused")],
+        message='a pod may not be deleted: admission webhook "keep.io" denied the request: not now',
+    ),
     Case(
         "14 the event is newer than the condition",
         (lambda all_: [*all_, event(all_[1], "FailedCreate", "Error creating: violates PodSecurity: new", t=9)])(
