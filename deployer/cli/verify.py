@@ -17,7 +17,7 @@ from deployer.health.limits import Limits
 from deployer.health.verdict import Verdict, Workload
 from deployer.mask import Mask
 from deployer.report import document, words
-from deployer.result import Diagnosed
+from deployer.result import Diagnosed, Notice, Severity
 
 KINDS = {
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
@@ -59,9 +59,11 @@ def verify(
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
-        secrets = evidence.secrets(door, namespace)
-        mask.learn(secrets)
-        hide(secrets)
+        held = evidence.secrets(door, namespace)
+        mask.learn(held.texts)
+        hide(held.texts)
+        if held.warning:
+            screen.tell(Notice(held.warning, Severity.WARNING))
         since = door.server_time()
         wanted = _wanted(door, namespace, workloads or [], named)
         try:
