@@ -300,8 +300,9 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     """From doomed pods to a failed workload; empty where the others may still make it.
 
     A controller's symptom fails it. A pod's does where all new pods are doomed, where the doomed ones block the
-    rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet always: it
-    goes one pod at a time. A Job has its own count of failed pods; one of which no pod can ever begin is not counted.
+    rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet that goes one
+    pod at a time always; for one that goes by more, also where nothing else is left to wait for. A Job has its own
+    count of failed pods; one of which no pod can ever begin is not counted.
     """
     by_pod = {
         one.cause.pods[0]: one
@@ -319,7 +320,11 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     blocked = len(lacking) >= rollout.may_lack and all(name(pod) in by_pod for pod in lacking)
     if workload.kind == "Job":
         return of_template or of_owner or _never_begun(rollout, tuple(by_pod.values()))
-    if everyone or blocked or of_template or of_owner or workload.kind in ("StatefulSet", "Pod"):
+    if workload.kind == "StatefulSet":
+        blocked |= rollout.may_lack == 1 or (
+            len(rollout.pods) >= rollout.counts.desired and all(name(pod) in by_pod for pod in lacking)
+        )
+    if everyone or blocked or of_template or of_owner or workload.kind == "Pod":
         return (*by_pod.values(), *of_owner)
     return ()
 

@@ -184,6 +184,9 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
     if partition:
         warnings.append(f"partition {partition}: pods below it keep the old revision")
     trapped = _trap(item, old, limits) if not by_hand else None
+    may_lack = 1
+    if spec.get("podManagementPolicy") == "Parallel":  # else one pod is made after the other, whatever may lack
+        may_lack = max(1, _share((strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1), wanted, up=False))
     return Rollout(
         counts,
         complete,
@@ -192,7 +195,7 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
         tuple(old),
         item,
         spec.get("template") or {},
-        1,
+        may_lack,
         symptoms=(trapped,) if trapped else (),
         warnings=tuple(warnings),
         revision=revision if observed else None,

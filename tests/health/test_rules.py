@@ -372,6 +372,10 @@ def beside(one: Any, **more: Any) -> Objects:
 
 TWO_OF_TEN = [pulling(ABSENT, "ErrImagePull")] + [container() for _ in range(9)]
 
+TWO_AT_ONCE = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "50%"}}
+OLD, NEW, DOOMED = (container(), "db-1"), (container(), "db-2"), (crash(3), "db-2")
+CREATED = (container(waiting("ContainerCreating")), "db-2")
+
 CASES = [
     # ---- Deployment
     Case("1 not observed", [deployment(generation=2, observed=1)], [(40, P, None)], summary="not seen the change"),
@@ -1146,6 +1150,23 @@ CASES = [
         [(3, F, "crash")],
         "StatefulSet",
         "db",
+    ),
+    *(
+        Case(
+            f"39 two may lack, {what}",
+            stateful(*pods, replicas=4, ready=2, podManagementPolicy=policy, updateStrategy=TWO_AT_ONCE),
+            steps,
+            "StatefulSet",
+            "db",
+        )
+        for what, policy, pods, steps in (
+            ("and the others roll", "Parallel", [OLD, OLD, CREATED, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and an old one is next", "Parallel", [OLD, OLD, NEW, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and the next is being made", "Parallel", [NEW, NEW, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and both are doomed", "Parallel", [OLD, OLD, DOOMED, DOOMED], [(3, F, "crash")]),
+            ("and only one does in the end", "Parallel", [NEW, NEW, NEW, DOOMED], [(3, F, "crash")]),
+            ("but one goes after the other", "OrderedReady", [OLD, OLD, CREATED, DOOMED], [(3, F, "crash")]),
+        )
     ),
     Case(
         "40 the trap",
