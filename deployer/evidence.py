@@ -1,11 +1,14 @@
 """Fetch what a diagnosis asks for, while the failed pods still exist."""
 
 import base64
+import bisect
 import dataclasses
+import itertools
+import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +20,14 @@ from deployer.health.verdict import Judgement, Object, Snapshot
 
 HIDDEN = (8, 4096)
 """Characters of a text in a Secret that is worth hiding, and that can be hidden in no time."""
+
+MOST = 32_768
+"""Characters of all these together: a second or two to learn."""
+
+WORTH = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
+"""Not what helm keeps for itself, up to a megabyte each; nor tokens as long as that, which no pod has had for years."""
+
+BASIC, BOOTSTRAP = "kubernetes.io/basic-auth", "bootstrap.kubernetes.io/token"
 
 PATIENCE = 5.0
 """Seconds for all questions together: a diagnosis must not hold a rollback up."""
@@ -73,21 +84,64 @@ def collect(
     return diagnosis.diagnose(judgement, snapshot, since=since, events=events, logs=logs, missing=tuple(missing))
 
 
-def secrets(cluster: Cluster, namespace: str, labels: str | None = None) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Held:
+    """Texts out of a namespace's Secrets."""
+
+    texts: tuple[str, ...] = ()
+    left: int = 0  # how many more there are than can be hidden in no time
+
+    @property
+    def warning(self) -> str | None:
+        """What is not hidden, if anything is not."""
+        many = f"{self.left} long text{'s' * (self.left > 1)} of the namespace's Secrets"
+        return f"{many} {'are' if self.left > 1 else 'is'} too much to hide: see docs/secrets.md" if self.left else None
+
+
+def secrets(cluster: Cluster, namespace: str, labels: str | None = None) -> Held:
     """What the namespace's Secrets hold: who has no profile, or an old revision before him, has to hide that.
 
-    Texts of 8 to 4096 characters, as many as 100 of them; nothing where Secrets may not be read.
+    Texts of 8 to 4096 characters, the shortest first, up to `MOST` characters of them; nothing where Secrets may not
+    be read.
     """
     try:
-        items, _ = cluster.list(path("Secret", namespace), label_selector=labels, field_selector="type=Opaque")
+        items, _ = cluster.list(path("Secret", namespace), label_selector=labels, field_selector=WORTH)
     except ClusterError:
-        return ()
-    found: list[str] = []
-    for item in items:
-        for value in (item.get("data") or {}).values():
-            with suppress(ValueError):  # no text
-                found.append(base64.b64decode(value).decode())
-    return tuple(one for one in found if HIDDEN[0] <= len(one) <= HIDDEN[1])[:100]
+        return Held()
+    found = {text for item in items for text in _texts(item) if HIDDEN[0] <= len(text) <= HIDDEN[1]}
+    texts = sorted(found, key=lambda text: (len(text), text))
+    ends = list(itertools.accumulate(map(len, texts)))
+    fit = bisect.bisect_right(ends, MOST)
+    return Held(tuple(texts[:fit]), len(texts) - fit)
+
+
+def _texts(item: Object) -> Iterator[str]:
+    """The values of a Secret that are secret."""
+    kind, data = item.get("type"), item.get("data") or {}
+    for key, value in data.items():
+        if (kind == BOOTSTRAP and key != "token-secret") or (kind == BASIC and key == "username"):
+            continue
+        try:
+            text = base64.b64decode(value).decode()
+        except ValueError:  # no text
+            continue
+        if key in (".dockerconfigjson", ".dockercfg"):
+            yield from _logins(text)
+        elif "-----BEGIN CERTIFICATE" not in text or "PRIVATE KEY-----" in text:
+            yield text
+
+
+def _logins(text: str) -> Iterator[str]:
+    """The passwords and tokens of a docker configuration; it says who logs in where, too, which is no secret."""
+    try:
+        data = json.loads(text)
+        logins = list(data.get("auths", data).values())
+        for login in logins:
+            yield from (login[key] for key in ("password", "identitytoken", "registrytoken") if login.get(key))
+            with suppress(ValueError):  # no base64
+                yield base64.b64decode(login.get("auth") or "").decode().partition(":")[2]
+    except (ValueError, AttributeError, TypeError):  # no docker configuration
+        yield text
 
 
 def _log(cluster: Cluster, namespace: str, question: LogQuestion) -> Answer:

@@ -677,7 +677,9 @@ def _freed(run: _Run, stuck: Literal["awaited", "deleted"]) -> rollout.Outcome:
     are broken for a while: one that runs and is not ready may be at work.
     """
     back, gone = stuck == "deleted", set[str]()
-    limits = replace(run.profile.health, trap=min(TRAP, run.profile.health.trap)) if back else run.profile.health
+    limits = run.profile.health
+    if back:
+        limits = replace(limits, trap=min(TRAP, limits.trap), trap_cap=0)
     while True:
         outcome = _watched(run, limits=limits)
         ill = {pod["metadata"]["name"] for pod in outcome.snapshot.of("Pod") if back or broken(pod)}

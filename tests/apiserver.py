@@ -430,8 +430,8 @@ def _selected(item: Json, query: dict[str, str]) -> bool:
     for term in filter(None, query.get("fieldSelector", "").split(",")):
         key, _, value = term.partition("=")
         found: Any = item
-        for part in key.split("."):
+        for part in key.removesuffix("!").split("."):
             found = found.get(part, {})
-        if found != value:
+        if (found == value) is key.endswith("!"):
             return False
     return True

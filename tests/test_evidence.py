@@ -1,4 +1,5 @@
 import base64
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,10 +138,66 @@ def secret(api: ApiServer, name: str, kind: str, **data: bytes) -> None:
 def test_what_secrets_hold(api: ApiServer, door: cluster.Cluster) -> None:
     secret(api, "web", "Opaque", TOKEN=b"long-enough", SHORT=b"short", KEYSTORE=b"\xff\xfe" * 8, BOOK=b"x" * 5000)
     secret(api, "empty", "Opaque")
-    assert evidence.secrets(door, "dev") == ("long-enough",)
+    assert evidence.secrets(door, "dev") == evidence.Held(("long-enough",))
+
+
+PEM = "-----BEGIN {0}-----\nMIIEvQIBADAN\n-----END {0}-----\n"
+KEY, CERTIFICATE = PEM.format("PRIVATE KEY"), PEM.format("CERTIFICATE")
+DOCKER = {
+    "a.example": {"username": "deployer", "password": "registry-password"},
+    "b.example": {"auth": base64.b64encode(b"deployer:another-password").decode()},
+    "c.example": {"identitytoken": "identity-token", "auth": "no base64"},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "known"),
+    [
+        ("kubernetes.io/basic-auth", {"username": "postgres", "password": "basic-password"}, ["basic-password"]),
+        ("kubernetes.io/ssh-auth", {"ssh-privatekey": KEY}, [KEY]),
+        ("kubernetes.io/tls", {"tls.crt": CERTIFICATE, "tls.key": KEY, "ca.crt": CERTIFICATE}, [KEY]),
+        (
+            "bootstrap.kubernetes.io/token",
+            {"token-id": "a1b2c3", "token-secret": "0123456789abcdef", "description": "for the new nodes"},
+            ["0123456789abcdef"],
+        ),
+        ("istio.io/key-and-cert", {"cert-chain.pem": CERTIFICATE + CERTIFICATE, "both.pem": CERTIFICATE + KEY}, None),
+        (
+            "kubernetes.io/dockerconfigjson",
+            {".dockerconfigjson": json.dumps({"auths": DOCKER})},
+            ["identity-token", "another-password", "registry-password"],
+        ),
+        ("kubernetes.io/dockercfg", {".dockercfg": json.dumps(dict(list(DOCKER.items())[:1]))}, ["registry-password"]),
+        ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": "no such JSON"}, ["no such JSON"]),
+        ("example.org/operator", {"PASSWORD": "of-an-operator"}, ["of-an-operator"]),
+        ("helm.sh/release.v1", {"release": "a whole release"}, []),
+        ("kubernetes.io/service-account-token", {"token": "a long token", "namespace": "some-namespace"}, []),
+    ],
+)
+def test_secrets_of_every_type(
+    api: ApiServer, door: cluster.Cluster, kind: str, data: dict[str, str], known: list[str] | None
+) -> None:
+    """All that is worth hiding: no name of a user, no certificate, nothing that stands beside a token."""
+    secret(api, "web", kind, **{key: value.encode() for key, value in data.items()})
+    assert evidence.secrets(door, "dev").texts == tuple([data["both.pem"]] if known is None else known)
+
+
+def test_secrets_that_are_too_many_to_hide(api: ApiServer, door: cluster.Cluster) -> None:
+    """The shortest first, each once, and the rest is told."""
+    many = {f"K{number}": b"%04d" % number * 1000 for number in range(12)}
+    secret(api, "books", "Opaque", **many)
+    secret(api, "small", "Opaque", **{f"K{number}": b"password-%d" % (number % 200) for number in range(400)})
+    found = evidence.secrets(door, "dev")
+    assert {f"password-{number}" for number in range(200)} < set(found.texts)
+    assert sum(map(len, found.texts)) <= evidence.MOST
+    assert found.left == 212 - len(found.texts) > 0
+    assert (
+        found.warning == f"{found.left} long texts of the namespace's Secrets are too much to hide: see docs/secrets.md"
+    )
 
 
 def test_secrets_that_may_not_be_read(api: ApiServer, door: cluster.Cluster) -> None:
     secret(api, "web", "Opaque", TOKEN=b"long-enough")
     api.fail("list", apiserver.status(403), 1e9)
-    assert evidence.secrets(door, "dev") == ()
+    found = evidence.secrets(door, "dev")
+    assert (found.texts, found.warning) == ((), None)

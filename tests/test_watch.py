@@ -546,7 +546,12 @@ def test_outages_add_up() -> None:
 
 def stuck_pod(api: ApiServer, name: str, **status: Any) -> None:
     api.put(PODS, name, {"kind": "Pod", "status": {"phase": "Pending"} | status}, labels={"app": "web"})
-    api.put(EVENTS, f"{name}.1", {"kind": "Event", "involvedObject": {"uid": f"uid-{name}"}, "reason": "FailedMount"})
+    tell(api, name, "FailedMount")
+
+
+def tell(api: ApiServer, pod: str, reason: str) -> None:
+    about = {"kind": "Pod", "uid": f"uid-{pod}"}
+    api.put(EVENTS, f"{pod}.1", {"kind": "Event", "involvedObject": about, "reason": reason})
 
 
 def test_events_are_asked_for_only_where_something_is_stuck(api: ApiServer, door: cluster.Cluster) -> None:
@@ -604,7 +609,7 @@ def known_to_be_stuck(api: ApiServer, door: cluster.Cluster) -> Follow:
 def test_a_failure_that_events_tell_rests_on_the_newest(api: ApiServer, door: cluster.Cluster) -> None:
     follow = known_to_be_stuck(api, door)
     for name in ("web-2", "web-3"):
-        api.put(EVENTS, f"{name}.1", {"kind": "Event", "involvedObject": {"uid": f"uid-{name}"}, "reason": "Pulling"})
+        tell(api, name, "Pulling")
     before = api.count("list", "events")
     ready(api, -1)
     await_true(lambda: api.count("list", "events") >= before + 2)
@@ -813,3 +818,29 @@ def test_whatever_happens_to_the_api_the_end_is_right(api: ApiServer, door: clus
     outcome = follow.end()
     assert outcome.verdict is Verdict.HEALTHY
     assert outcome.judgements[0].summary == f"1: {' '.join(names)}"
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_the_events_of_many_pods_are_read_again_at_once(
+    api: ApiServer, door: cluster.Cluster, *, recovered: bool
+) -> None:
+    """A failure that 300 pods show; where the newest events end it, it is none."""
+    pods = [f"web-2-{number}" for number in range(300)]
+    for name in pods:
+        stuck_pod(api, name)
+        if recovered:
+            tell(api, name, "Pulling")
+
+    def stuck(snapshot: Snapshot, now: float) -> Judgement:
+        told = {one["involvedObject"]["uid"][4:]: one["reason"] for one in snapshot.of("Event")}
+        bad = tuple(name for name in pods if told.get(name) != "Pulling")
+        doomed = bad and len(snapshot.of("Pod")) > len(pods)
+        causes = (Cause("no_room", "Unschedulable", "", f"pod/{bad[0]}", pods=bad),) if bad else ()
+        return Judgement(WEB, Verdict.FAILED if doomed else Verdict.PROGRESSING, str(len(bad)), causes=causes)
+
+    follow = Follow(door, judge=stuck, pace=Pace(relist=30, spacing=0.02, backoff=0.02, events=20.0, doubt=30.0))
+    if recovered:
+        await_true(lambda: [one.summary for one in follow.said if isinstance(one, Judgement)] == ["0"], 10.0)
+        follow.cancelled = True
+    assert follow.end().verdict is (Verdict.PROGRESSING if recovered else Verdict.FAILED)
+    assert 1 <= api.count("list", "events") <= 4

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deployer import evidence, guard
+from deployer import guard
 from deployer import profile as profiles
 from deployer.checks import Ready
 from deployer.cli import files, jobs, options
@@ -65,7 +65,7 @@ def plan(
         ready = run.checks.for_image(given, built.named) if built else run.checks.for_plan(given, tag)
         made = planned(run, ready, given, image_file, built)
         run.learn(_former(ready, run.secret_paths))
-        run.learn(evidence.secrets(ready.cluster, run.target.namespace))
+        run.learn_held(ready.cluster)
         mask = run.mask
         found = Preview() if made.kept else _preview(run, ready, given, _origins(run, env_file, assignments or []))
         against = _refusals(run, ready)

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from deployer import evidence
 from deployer.cli import asking, fleet, options
 from deployer.cli.consent import Consent, consent
 from deployer.cli.jobs import Reports
@@ -69,7 +68,7 @@ def rollback(
         helm, cluster, kept = run.checks.for_rollback()
         if isinstance(run.opened, DeployError):
             print(f"warning: {run.opened.message}; a rollback does without", file=sys.stderr, flush=True)  # noqa: T201
-        run.learn(evidence.secrets(cluster, run.target.namespace))  # an old revision's are in no file any more
+        run.learn_held(cluster)
         plan = made(kept)
         passed = consented.passed(run.checks.guarded("rollback"))
         if dry_run:
@@ -124,7 +123,7 @@ def _many(
     def deed(one: Session, tell: Callable[[Event], None]) -> Result:
         helm, cluster, _ = one.checks.for_rollback()
         try:
-            one.learn(evidence.secrets(cluster, one.target.namespace))
+            one.learn_held(cluster)
             with one.lease(cluster, "rollback", tell) as lease:
                 plan = _made(one, one.checks.kept(cluster), None, force=False).passing(passed)
                 doors = Doors(

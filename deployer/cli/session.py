@@ -126,10 +126,16 @@ class Session:
         self.mask.learn(secrets)
         hide(secrets)
 
+    def learn_held(self, cluster: Cluster, labels: str | None = None) -> None:
+        """Hide what the namespace's Secrets hold: an old revision's are in no file any more."""
+        held = evidence.secrets(cluster, self.target.namespace, labels)
+        self.learn(held.texts)
+        if held.warning:
+            print(f"warning: {held.warning}", file=sys.stderr, flush=True)  # noqa: T201
+
     def learn_released(self, cluster: Cluster) -> None:
         """Hide what the release's own Secrets hold: its newest revision may have had others than the files name now."""
-        mine = f"app.kubernetes.io/instance={self.profile.release.name}"
-        self.learn(evidence.secrets(cluster, self.target.namespace, mine))
+        self.learn_held(cluster, f"app.kubernetes.io/instance={self.profile.release.name}")
 
     @property
     def checks(self) -> Checks:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from deployer import evidence, profile
+from deployer import profile
 from deployer import status as statuses
 from deployer.cli import options
 from deployer.cli.session import Session, answering, session
@@ -130,7 +130,7 @@ def _look(run: Session, target: str | None) -> Look:
     name = run.environment
     try:
         cluster = run.checks.cluster()
-        run.learn(evidence.secrets(cluster, run.target.namespace))
+        run.learn_held(cluster)
         return Look(name, statuses.look(name, run.checks, cluster), run.mask, target)
     except DeployError as error:
         return Look(name, error, run.mask, target)

@@ -17,7 +17,7 @@ from deployer.health.limits import Limits
 from deployer.health.verdict import Verdict, Workload
 from deployer.mask import Mask
 from deployer.report import document, words
-from deployer.result import Diagnosed
+from deployer.result import Diagnosed, Notice, Severity
 
 KINDS = {
     **dict.fromkeys(("deployment", "deployments", "deploy"), "Deployment"),
@@ -27,6 +27,9 @@ KINDS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
 }
 """As kubectl spells them."""
+
+GROUPS = {"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch"}
+"""The API group that may stand after a dot, as `kubectl get -o name` prints it; a Pod has none."""
 
 CODES = {
     Verdict.HEALTHY: ExitCode.OK,
@@ -39,7 +42,8 @@ CODES = {
 
 def verify(
     workloads: Annotated[
-        list[str] | None, typer.Argument(help="What rolls out: deployment/web, sts/db …", metavar="KIND/NAME")
+        list[str] | None,
+        typer.Argument(help="What rolls out: deployment/web, sts/db, deployment.apps/web …", metavar="KIND/NAME"),
     ] = None,
     named: Annotated[
         str | None, typer.Option("--release", help="All workloads of a helm release.", show_default=False)
@@ -59,9 +63,11 @@ def verify(
         longest = limit(timeout)
         file = kubeconfig or Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube/config")
         door = cluster.connect(file, context)
-        secrets = evidence.secrets(door, namespace)
-        mask.learn(secrets)
-        hide(secrets)
+        held = evidence.secrets(door, namespace)
+        mask.learn(held.texts)
+        hide(held.texts)
+        if held.warning:
+            screen.tell(Notice(held.warning, Severity.WARNING))
         since = door.server_time()
         wanted = _wanted(door, namespace, workloads or [], named)
         try:
@@ -91,10 +97,14 @@ def _wanted(door: cluster.Cluster, namespace: str, given: list[str], named: str 
         raise UsageError(
             "name what to verify: KIND/NAME, or --release NAME", hint="deploy verify deployment/web -n shop"
         )
-    found = []
-    for text in given:
-        kind, slash, name = text.partition("/")
-        if not slash or not name or kind.lower() not in KINDS:
-            raise UsageError(f"`{text}` is not KIND/NAME", hint="kinds: deployment, statefulset, daemonset, job, pod")
-        found.append(Workload(KINDS[kind.lower()], name))
-    return found
+    return [_workload(text) for text in given]
+
+
+def _workload(text: str) -> Workload:
+    """deployment/web, or deployment.apps/web; UsageError for anything else."""
+    resource, _, name = text.lower().partition("/")
+    spelt, dot, group = resource.partition(".")
+    kind = KINDS.get(spelt)
+    if not name or kind is None or (dot and group.removeprefix("v1.") != GROUPS.get(kind)):
+        raise UsageError(f"`{text}` is not KIND/NAME", hint="kinds: deployment, statefulset, daemonset, job, pod")
+    return Workload(kind, text.partition("/")[2])

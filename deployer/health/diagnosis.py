@@ -9,6 +9,8 @@ from deployer.health.verdict import Cause, Counts, Judgement, Object, Snapshot
 
 EVENTS = 10
 LINES = 25
+OTHERS = {"rollback_trap": "old pods", "stuck_terminating": "pods"}
+"""The rules whose pods are not the new ones, and what these are called."""
 NOISE = ("failed to sync configmap cache", "failed to sync secret cache")
 
 
@@ -121,7 +123,11 @@ def _hint(first: Cause | None, logs: Iterable[str]) -> str | None:
 def _headline(judgement: Judgement, first: Cause | None) -> str:
     if first is None:
         return f"{judgement.workload}: {judgement.summary}"
-    many = f" ({len(first.pods)} of {max(judgement.counts.updated, len(first.pods))} new pods)" if first.pods else ""
+    count = len(first.pods)
+    if first.rule in OTHERS:
+        many = f" ({count} {OTHERS[first.rule]})" if count > 1 else ""
+    else:
+        many = f" ({count} of {max(judgement.counts.updated, count)} new pods)" if count else ""
     return f"{first.object}: {first.message}{many}"
 
 

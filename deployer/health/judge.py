@@ -5,7 +5,19 @@ from dataclasses import dataclass, field, replace
 
 from deployer.health import containers, images, notes, pods, replicasets, services
 from deployer.health.limits import Limits
-from deployer.health.objects import condition, created, expires, name, of_object, owned, ready, ready_since, status, uid
+from deployer.health.objects import (
+    condition,
+    created,
+    expires,
+    name,
+    of_object,
+    owned,
+    owner,
+    ready,
+    ready_since,
+    status,
+    uid,
+)
 from deployer.health.objects import containers as containers_of
 from deployer.health.rollouts import EVICTED, KINDS, Rollout
 from deployer.health.symptom import NEVER, Stage, Symptom
@@ -72,7 +84,8 @@ def judge(
     doomed = [one for one in found if due[one.key] <= now]
     failed = _failed(workload, rollout, doomed)
     if failed and all(one.cause.rule == "progress_deadline" for one in failed):
-        failed = (*(one for one in found if one.cause.pods), *failed)  # what kept it from progressing
+        kept = [one for one in found if one.cause.pods or one.cause.rule == "deletion_refused"]
+        failed = (*kept, *failed)  # what kept it from progressing
     shown = {one.key: memory.first[one.key] + SUSPECT for one in found}
     suspects = [one for one in found if shown[one.key] <= now]
     late = () if complete else map(pods.overdue, _going(rollout, snapshot))
@@ -214,6 +227,7 @@ def _symptoms(
             rollout.owner, events, limits, moving=moving, leaving=leaving, since=since, made=made
         )
         found += [refused] if refused else []
+    found += filter(None, (replicasets.deletion_refused(one, events) for one in _sets(rollout, snapshot)))
     for pod in rollout.pods:
         about = of_object(events, pod)
         one = _of_containers(pod, about, readable, memory, since, limits)
@@ -226,6 +240,12 @@ def _symptoms(
             None, (_rejected(rollout, snapshot, since), *(pods.stays(pod, now) for pod in _going(rollout, snapshot)))
         )
     return found
+
+
+def _sets(rollout: Rollout, snapshot: Snapshot) -> list[Object]:
+    """The ReplicaSets of the pods that there are, old and new."""
+    makers = {owner(pod) for pod in (*rollout.pods, *rollout.old)}
+    return [one for one in snapshot.of("ReplicaSet") if uid(one) in makers]
 
 
 def _going(rollout: Rollout, snapshot: Snapshot) -> list[Object]:
@@ -280,8 +300,9 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     """From doomed pods to a failed workload; empty where the others may still make it.
 
     A controller's symptom fails it. A pod's does where all new pods are doomed, where the doomed ones block the
-    rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet always: it
-    goes one pod at a time. A Job has its own count of failed pods; one of which no pod can ever begin is not counted.
+    rollout, where the fault lies in the template and no other pod disproves that, and for a StatefulSet that goes one
+    pod at a time always; for one that goes by more, also where nothing else is left to wait for. A Job has its own
+    count of failed pods; one of which no pod can ever begin is not counted.
     """
     by_pod = {
         one.cause.pods[0]: one
@@ -299,7 +320,11 @@ def _failed(workload: Workload, rollout: Rollout, doomed: Sequence[Symptom]) -> 
     blocked = len(lacking) >= rollout.may_lack and all(name(pod) in by_pod for pod in lacking)
     if workload.kind == "Job":
         return of_template or of_owner or _never_begun(rollout, tuple(by_pod.values()))
-    if everyone or blocked or of_template or of_owner or workload.kind in ("StatefulSet", "Pod"):
+    if workload.kind == "StatefulSet":
+        blocked |= rollout.may_lack == 1 or (
+            len(rollout.pods) >= rollout.counts.desired and all(name(pod) in by_pod for pod in lacking)
+        )
+    if everyone or blocked or of_template or of_owner or workload.kind == "Pod":
         return (*by_pod.values(), *of_owner)
     return ()
 

@@ -171,7 +171,7 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
         probe = spec.get("readinessProbe")
         if init or not probe or state.get("ready") or began is None or state.get("started") is False:
             continue
-        grace = max(limits.readiness, 2 * budget(probe))
+        grace = patience(probe, limits)
         startup = spec.get("startupProbe")
         latest = max(began + (budget(startup) if startup else 0.0), unready) + grace
         said = next(
@@ -245,6 +245,30 @@ def overdue(pod: Object) -> float:
     """When a pod that was told to go should long be gone; never where it was not told."""
     gone = seconds(pod["metadata"].get("deletionTimestamp"))
     return NEVER if gone is None else gone + LATE
+
+
+def patience(probe: Mapping[str, Any], limits: Limits) -> float:
+    """Seconds a container may run and not be ready; the answers in a row that a probe asks for (successThreshold) come
+    on top, for it may be well as late as one that needs a single answer."""
+    proof = probe.get("periodSeconds", 10) * (probe.get("successThreshold", 1) - 1)
+    return float(max(limits.readiness, 2 * budget(probe)) + proof)
+
+
+def due(pod: Object, unready: float, limits: Limits) -> float:
+    """When a pod, not Ready since `unready`, ought to be by its own probes; never while an init container runs."""
+    latest = unready + limits.readiness
+    for spec, state, init in containers(pod):
+        began = seconds(((state.get("state") or {}).get("running") or {}).get("startedAt"))
+        over = seconds(((state.get("state") or {}).get("terminated") or {}).get("finishedAt"))
+        if init and began is not None:
+            return NEVER
+        if init and over is not None:  # the next one, or the containers, begin only then
+            latest = max(latest, over + limits.readiness)
+        if not init and began is not None and not state.get("ready"):
+            startup, probe = spec.get("startupProbe"), spec.get("readinessProbe")
+            asked = max(began + (budget(startup) if startup else 0.0), unready)
+            latest = max(latest, asked + (patience(probe, limits) if probe else limits.readiness))
+    return latest
 
 
 def budget(probe: Mapping[str, Any]) -> float:

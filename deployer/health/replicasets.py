@@ -1,4 +1,4 @@
-"""Rules over the new ReplicaSet: pods that are refused. Rows 10 to 14."""
+"""Rules over the ReplicaSets: pods that are refused, and pods that may not be deleted. Rows 10 to 14."""
 
 import re
 from collections.abc import Sequence
@@ -30,6 +30,8 @@ def pods_refused(
     controller has as long to make a pod, or to be refused anew, as what may pass.
     """
     found = condition(owner, "ReplicaFailure")
+    if _of_delete(owner):
+        return None
     refusals = [event for event in of_object(events, owner) if event.get("reason") == "FailedCreate"]
     newest = max(refusals, key=happened, default=None)
     old = False
@@ -69,6 +71,32 @@ def pods_refused(
         hint="mend the pod template as the message says",
         timer="old" if old else "",
     )
+
+
+def deletion_refused(owner: Object, events: Sequence[Object]) -> Symptom | None:
+    """[13] Condition ReplicaFailure=True, reason FailedDelete, of any ReplicaSet: a pod too many has to stay.
+
+    Only told: no new pod lacks for it, and a webhook may keep a pod until its connections are closed.
+    """
+    if not _of_delete(owner):
+        return None
+    told = [event for event in of_object(events, owner) if event.get("reason") == "FailedDelete"]
+    text = str((max(told, key=happened, default=None) or condition(owner, "ReplicaFailure")).get("message") or "")
+    text = text.removeprefix("Error deleting: ")
+    return of_owner(
+        owner,
+        "deletion_refused",
+        "FailedDelete",
+        f"a pod may not be deleted: {text}",
+        NEVER,
+        hint="see who refuses to delete the pod, as the message says",
+    )
+
+
+def _of_delete(owner: Object) -> bool:
+    """The condition keeps its reason while it stays: it is no longer about a delete where pods are missing."""
+    found = condition(owner, "ReplicaFailure")
+    return found.get("status") == "True" and found.get("reason") == "FailedDelete" and not _short(owner)
 
 
 def _short(owner: Object) -> bool:

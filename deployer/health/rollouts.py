@@ -20,6 +20,7 @@ from deployer.health.objects import (
     status,
     uid,
 )
+from deployer.health.pods import due
 from deployer.health.symptom import Symptom, of_owner
 from deployer.health.verdict import Cause, Counts, Object, Snapshot, Verdict
 
@@ -183,6 +184,9 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
     if partition:
         warnings.append(f"partition {partition}: pods below it keep the old revision")
     trapped = _trap(item, old, limits) if not by_hand else None
+    may_lack = 1
+    if spec.get("podManagementPolicy") == "Parallel":  # else one pod is made after the other, whatever may lack
+        may_lack = max(1, _share((strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1), wanted, up=False))
     return Rollout(
         counts,
         complete,
@@ -191,7 +195,7 @@ def statefulset(item: Object, snapshot: Snapshot, since: float, limits: Limits) 
         tuple(old),
         item,
         spec.get("template") or {},
-        1,
+        may_lack,
         symptoms=(trapped,) if trapped else (),
         warnings=tuple(warnings),
         revision=revision if observed else None,
@@ -203,7 +207,8 @@ def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
     """[40] A broken pod of another revision that OrderedReady waits for and never replaces (k8s#67250, #60164).
 
     It has `trap` seconds to become well: an old pod may start anew just now. One that merely is not Ready has
-    `readiness` seconds, from the last change of the condition.
+    `readiness` seconds from the last change of the condition, and what its init containers and its own probes allow,
+    but for `trap_cap` seconds at most.
     """
     if item["spec"].get("podManagementPolicy", "OrderedReady") != "OrderedReady":
         return None
@@ -212,18 +217,20 @@ def _trap(item: Object, old: list[Object], limits: Limits) -> Symptom | None:
         return None
     first = stuck[0]
     unready = seconds(condition(first, "Ready").get("lastTransitionTime")) or created(first)
+    allowed = max(unready + limits.readiness, min(due(first, unready, limits), unready + limits.trap_cap))
+    ill = ("broken", " for ever") if broken(first) else ("not ready", "")
     found = of_owner(
         item,
         "rollback_trap",
         "OrderedReady",
-        f"pod {name(first)} of another revision is broken, and the controller waits for it for ever",
+        f"pod {name(first)} of another revision is {ill[0]}, and the controller waits for it{ill[1]}",
         limits.trap,
         hint=f"delete it: kubectl delete pod {name(first)}",
         timer=uid(first),
     )
     names = tuple(name(pod) for pod in stuck if pod is first or broken(pod))
     cause = Cause(**{**vars(found.cause), "object": f"pod/{name(first)}", "pods": names})
-    return Symptom(cause, found.grace, found.key, at=None if broken(first) else unready + limits.readiness)
+    return Symptom(cause, found.grace, found.key, at=None if broken(first) else allowed)
 
 
 def broken(pod: Object) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from deployer import cluster as api
 from deployer.cluster import Json
@@ -15,6 +16,7 @@ from deployer.watch.pace import Pace
 
 TRIES = 3  # before a verdict does without an object's newest events
 LONGEST = 10.0  # the same object's events are asked for at most this many seconds apart
+FEW = 3  # pods whose events are asked for one by one; those of more come with all pods'
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,17 @@ class EventFeed(threading.Thread):
         return True
 
     def _again(self, uids: Sequence[str]) -> bool:
-        """A request for each, until it is answered; false where events may not be read."""
-        for uid in uids:
+        """A request for each of a few, one for all of many, until it is answered; false where events may not be read.
+
+        The API server reads all events of the namespace for either.
+        """
+        deeds = [partial(self._ask, uid) for uid in uids] if len(uids) <= FEW else [partial(self._ask_all, uids)]
+        for deed in deeds:
             for failures in range(TRIES):
                 if self._ended.is_set():
                     return True
                 try:
-                    self._ask(uid)
+                    deed()
                     break
                 except api.Forbidden as error:
                     self._say(EventsRefused(error.message))
@@ -117,6 +123,17 @@ class EventFeed(threading.Thread):
     def _ask(self, uid: str) -> None:
         items, _ = self._cluster.list(self._path, field_selector=f"involvedObject.uid={uid}")
         self._say(Happened(uid, {one["metadata"]["uid"]: one for one in items}))
+
+    def _ask_all(self, uids: Sequence[str]) -> None:
+        """The events of these pods, out of those of all pods."""
+        items, _ = self._cluster.list(self._path, field_selector="involvedObject.kind=Pod")
+        found: dict[str, dict[str, Json]] = {uid: {} for uid in uids}
+        for one in items:
+            about = found.get(str((one.get("involvedObject") or {}).get("uid")))
+            if about is not None:
+                about[one["metadata"]["uid"]] = one
+        for uid, events in found.items():
+            self._say(Happened(uid, events))
 
     def look(self, snapshot: Snapshot) -> None:
         """This is how things stand."""

@@ -73,6 +73,18 @@ def test_headline_over_pods() -> None:
     assert cause.object == f"pod/{cause.pods[0]}"
 
 
+@pytest.mark.parametrize(("replicas", "many"), [(1, ""), (2, " (2 old pods)")])
+def test_headline_over_old_pods(replicas: int, many: str) -> None:
+    """The pods that a StatefulSet waits for in vain are none of the new ones."""
+    item = statefulset(replicas=replicas, updated=0, ready=0, current="db-2")
+    old = [
+        pod(item, f"db-{number}", pulling(ABSENT), labels={"controller-revision-hash": "db-1"})
+        for number in range(replicas)
+    ]
+    found = diagnose(*judged(item, *old, times=(3, 64), kind="StatefulSet", name="db"), since=T0)
+    assert found.headline.endswith(f"the controller waits for it for ever{many}")
+
+
 def test_headline_without_a_pod() -> None:
     frame = deployment(updated=0, available=0)
     broken = condition("ReplicaFailure", "True", "FailedCreate", 'pods "web" is forbidden: violates PodSecurity')

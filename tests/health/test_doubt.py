@@ -50,6 +50,7 @@ from test_rules import (
     with_events,
 )
 
+from deployer.health.limits import Limits
 from deployer.health.rollouts import broken
 
 DOUBT = "indeterminate"
@@ -127,6 +128,23 @@ def trapped(one: Any, **more: Any) -> Objects:
     """A pod of the revision that was rolled back, and OrderedReady waits for it."""
     item = statefulset(updated=0, ready=0, current="db-2")
     return [item, pod(item, "db-0", one, labels={"controller-revision-hash": "db-1"}, **more)]
+
+
+def starting(t: float) -> Objects:
+    """An old pod of a StatefulSet: its startup probe may fail until 251 s, the readiness probe for a minute more."""
+    one = container(running(-50), ready=False, startupProbe=STARTUP)
+    one["status"]["started"] = t >= 200
+    return trapped(one, t=-51, ready_at=-51)
+
+
+def migrating(t: float, *, over: float = 200) -> Objects:
+    """An old pod of a StatefulSet: its init container runs for 200 s, and is done."""
+    done = t >= over
+    first = container(ended(0, "Completed") if done else running(-50), name="migrate", ready=done, **PLAIN)
+    if done:
+        first["status"]["state"]["terminated"]["finishedAt"] = at(over)
+    one = container(waiting("PodInitializing"))
+    return trapped(one, init=[first], t=-51, ready_at=-51)
 
 
 def hook(state: Any, **more: Any) -> Objects:
@@ -343,6 +361,44 @@ CASES = [
         [(3, P, None), (24, P, "rollback_trap"), (26, P, None), (90, P, None)],
         "StatefulSet",
         "db",
+    ),
+    Case(
+        "an old pod of a StatefulSet is within its startup probe",
+        starting,
+        [(3, P, None), (199, P, "rollback_trap"), (310, P, ANY), (311, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+        message="pod db-0 of another revision is not ready, and the controller waits for it",
+    ),
+    Case(
+        "the same, when a rollback looks",
+        starting,
+        [(3, P, None), (8.9, P, ANY), (9, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+        limits=Limits(trap=5, trap_cap=0),
+    ),
+    Case(
+        "an old pod of a StatefulSet is in its init container",
+        migrating,
+        [(3, P, None), (199, P, "rollback_trap"), (201, P, ANY), (259, P, ANY), (260, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "the init container of an old pod of a StatefulSet takes longer than anybody waits",
+        lambda t: migrating(t, over=1e9),
+        [(3, P, None), (548, P, ANY), (549, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+    ),
+    Case(
+        "the same, when a rollback looks",
+        lambda t: migrating(t, over=1e9),
+        [(3, P, None), (9, F, "rollback_trap")],
+        "StatefulSet",
+        "db",
+        limits=Limits(trap=5, trap_cap=0),
     ),
     Case(
         "restarted by somebody else while it rolls: the same images",

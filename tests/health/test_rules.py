@@ -119,6 +119,29 @@ def refused(message: str, **more: Any) -> Objects:
     return [frame, replicaset(frame, replicas=2, available=0, conditions=[broken]) | more]
 
 
+DELETES = 'admission webhook "keep.io" denied the request: not now'
+
+
+def surplus(*, ready: bool) -> Objects:
+    """A ReplicaSet that was scaled down to one pod, and may delete none of its two."""
+    one, two = container(), container(ready=ready)
+    frame, maker, *pods = rollout(one, two, available=1 + ready, total=2, updated=2)
+    frame["spec"]["replicas"] = maker["spec"]["replicas"] = 1
+    maker["status"]["conditions"] = [condition(CONDITION, "True", "FailedDelete", DELETES)]
+    return [frame, maker, *pods]
+
+
+def kept(t: float) -> Objects:
+    """The new pod is ready, and the old one may not be deleted; the deadline of 600 s ends that."""
+    over = condition("Progressing", "False", "ProgressDeadlineExceeded", 'ReplicaSet "web-b7c" has timed out', t=602)
+    frame = deployment(total=2, conditions=[over] if t >= 602 else [])
+    broken = condition(CONDITION, "True", "FailedDelete", DELETES)
+    old = replicaset(frame, "web-old", revision=0, replicas=0, conditions=[broken])
+    old["status"]["replicas"] = 1
+    new = replicaset(frame)
+    return [frame, new, old, pod(new, "web-b7c-0"), pod(old, "web-old-0", t=-900)]
+
+
 def with_events(objects: Objects, *told: tuple[str, str], **more: Any) -> Objects:
     """The objects, and events about the first pod."""
     first = next(one for one in objects if one["kind"] == "Pod")
@@ -349,6 +372,10 @@ def beside(one: Any, **more: Any) -> Objects:
 
 TWO_OF_TEN = [pulling(ABSENT, "ErrImagePull")] + [container() for _ in range(9)]
 
+TWO_AT_ONCE = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "50%"}}
+OLD, NEW, DOOMED = (container(), "db-1"), (container(), "db-2"), (crash(3), "db-2")
+CREATED = (container(waiting("ContainerCreating")), "db-2")
+
 CASES = [
     # ---- Deployment
     Case("1 not observed", [deployment(generation=2, observed=1)], [(40, P, None)], summary="not seen the change"),
@@ -441,6 +468,18 @@ CASES = [
     ),
     Case("12 webhook down", refused(f"failed calling webhook: {REFUSED}"), fails("pods_refused_for_now", 30)),
     Case("13 an old replicaset fails", old_set_fails(), [(3, P, None), (60, P, None)]),
+    Case("11 a pod too many may not be deleted", surplus(ready=True), [(3, H, None)]),
+    Case(
+        "11 a pod too many may not be deleted, and is not ready",
+        surplus(ready=False),
+        [(3, P, None), (14, P, "never_ready"), (61, P, "never_ready")],
+    ),
+    Case(
+        "11 an old pod may not be deleted",
+        kept,
+        [(3, P, None), (6, P, "deletion_refused"), (601, P, "deletion_refused"), (602, F, "deletion_refused")],
+        message='a pod may not be deleted: admission webhook "keep.io" denied the request: not now',
+    ),
     Case(
         "14 the event is newer than the condition",
         (lambda all_: [*all_, event(all_[1], "FailedCreate", "Error creating: violates PodSecurity: new", t=9)])(
@@ -878,6 +917,11 @@ CASES = [
         rollout(container(ready=False, readinessProbe={"initialDelaySeconds": 100})),
         [(3, P, None), (263, P, ANY), (265, F, "never_ready")],
     ),
+    Case(
+        "33 ten answers in a row make it ready",
+        rollout(container(ready=False, readinessProbe={"periodSeconds": 10, "successThreshold": 10})),
+        [(3, P, None), (153, P, ANY), (155, F, "never_ready")],
+    ),
     Case("33 ready at last", lambda t: rollout(container(ready=t > 61)), [(3, P, None), (61, P, ANY), (61.5, H, None)]),
     Case(
         "34 liveness",
@@ -1106,6 +1150,23 @@ CASES = [
         [(3, F, "crash")],
         "StatefulSet",
         "db",
+    ),
+    *(
+        Case(
+            f"39 two may lack, {what}",
+            stateful(*pods, replicas=4, ready=2, podManagementPolicy=policy, updateStrategy=TWO_AT_ONCE),
+            steps,
+            "StatefulSet",
+            "db",
+        )
+        for what, policy, pods, steps in (
+            ("and the others roll", "Parallel", [OLD, OLD, CREATED, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and an old one is next", "Parallel", [OLD, OLD, NEW, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and the next is being made", "Parallel", [NEW, NEW, DOOMED], [(3, P, None), (59, P, ANY)]),
+            ("and both are doomed", "Parallel", [OLD, OLD, DOOMED, DOOMED], [(3, F, "crash")]),
+            ("and only one does in the end", "Parallel", [NEW, NEW, NEW, DOOMED], [(3, F, "crash")]),
+            ("but one goes after the other", "OrderedReady", [OLD, OLD, CREATED, DOOMED], [(3, F, "crash")]),
+        )
     ),
     Case(
         "40 the trap",
