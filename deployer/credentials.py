@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 
@@ -28,13 +29,16 @@ def variables(file: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 _SECRET = re.compile(r"(^|_)(PASS|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|(API|ACCESS|PRIVATE|SECRET)_?KEY)$", re.I)
+_PROXY = re.compile(r"(?:\w+://)?[^/@:]*:([^/]+)@")  # as in http://user:password@host
 SHORTEST = 8
 """Characters. A shorter value of a variable that only sounds like a secret may be an ordinary word."""
 
 
 def sensitive(known: Mapping[str, str]) -> tuple[str, ...]:
     """The values of variables that by their name are secrets, whether a profile names them as such or not."""
-    return tuple(value for name, value in known.items() if len(value) >= SHORTEST and _SECRET.search(name))
+    named = (value for name, value in known.items() if len(value) >= SHORTEST and _SECRET.search(name))
+    proxies = (_PROXY.match(value) for name, value in known.items() if name.lower().endswith("_proxy"))
+    return (*named, *(word for proxy in proxies if proxy for word in {proxy[1], unquote(proxy[1])}))
 
 
 def login(
