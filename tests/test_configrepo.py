@@ -450,6 +450,8 @@ def test_hooks_and_settings_of_the_person_do_nothing(programs: Programs, bare: P
     [
         ("https://ann:s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
         ("https://s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
+        ("https://ann:s3cret@[::1/x", "`https://[::1/x` is no URL"),
+        ("ssh://host:x/c.git", "is no URL"),
         ("ext::sh -c id", "is no URL"),
         ("--upload-pack=id", "is no URL"),
         ("git://host/x", "not by `git`"),
