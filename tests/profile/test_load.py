@@ -170,6 +170,13 @@ def test_variables_fill_in(tmp_path: Path) -> None:
         pytest.param(
             "telemetry:\n  otlp: https://[::1/x\n", "dev.yaml:5: telemetry.otlp: a URL is expected", id="otlp"
         ),
+        pytest.param("registry:\n  url: r.lab:99999\n", "dev.yaml:5: registry.url: 99999 is no port", id="its port"),
+        pytest.param(
+            "registry:\n  url: harbor/team\n",
+            "dev.yaml:5: registry.url is `harbor/team`, which docker takes for a name at Docker Hub; give `harbor` its "
+            "port or its whole name, `harbor:443/team`; at Docker Hub it is docker.io/harbor/team",
+            id="no host to docker",
+        ),
         pytest.param("values: [1]\n", "dev.yaml:4: values: should be a valid dictionary", id="values are a map"),
     ],
 )
