@@ -22,7 +22,7 @@ class Login:
 def variables(file: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     """All variables a profile may name: those of `file`, if it is there, under those of the job."""
     try:
-        values = dotenv_values(file, interpolate=False, encoding="utf-8") if file.exists() else {}
+        values = dotenv_values(file, interpolate=False, encoding="utf-8-sig") if file.exists() else {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
     return {**{name: value for name, value in values.items() if value is not None}, **environ}
