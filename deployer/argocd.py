@@ -313,7 +313,9 @@ class ByArgoCD:
     def _decrypted(self, folder: Path) -> tuple[Opened, ...]:
         """What a commit has encrypted, where we can read it: only Argo CD needs to."""
         files = [one.relative_to(folder) for one in sorted((folder / gitops.SEALED).rglob("*")) if one.is_file()]
-        door = Sops(self.profile.tools.sops, Programs({**self.programs.environ, **sops.keys(self.variables)}), folder)
+        keys = sops.keys(self.variables)
+        programs = Programs({**self.programs.environ, **keys}, self.programs.secrets - keys.keys())
+        door = Sops(self.profile.tools.sops, programs, folder)
         try:
             return door.open(files)
         except DeployError:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from deployer import proxies
 from deployer.errors import DeployError
 
 TOKEN = "DEPLOY_GITLAB_TOKEN"  # noqa: S105  # the name of a variable
@@ -71,6 +72,8 @@ class MergeRequest:
             if answer.status not in (200, 201):
                 raise DeployError(f"GitLab answers {answer.status} to {method} {where}{_meant(answer.status)}")
             return answer.json()
+        except proxies.ProxyFailed as error:
+            raise DeployError(f"GitLab does not answer: {error}") from None
         except HTTPError as error:
             raise DeployError(f"GitLab does not answer: {type(error).__name__}") from None
         except ValueError:
@@ -80,7 +83,7 @@ class MergeRequest:
     def _pool(self) -> urllib3.PoolManager:
         # A POST is not repeated: it may have come through, and then there would be two notes.
         again = urllib3.Retry(2, backoff_factor=0.3, status_forcelist=(429, 502, 503, 504), raise_on_status=False)
-        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=10), retries=again)
+        return proxies.Pool(timeout=urllib3.Timeout(connect=3, read=10), retries=again)
 
 
 def merge_request(environ: Mapping[str, str]) -> MergeRequest | None:

@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError
 
-from deployer import credentials
+from deployer import credentials, proxies
 from deployer.errors import DeployError, ExitCode
 from deployer.metrics.judge import Series
 from deployer.profile import Profile
@@ -51,6 +51,8 @@ class Prometheus:
                 encode_multipart=False,
                 headers=self.headers,
             )
+        except proxies.ProxyFailed as error:
+            raise Unanswered(f"Prometheus does not answer: {error}", hint=proxies.HINT) from None
         except MaxRetryError as error:
             raise Unanswered(f"Prometheus does not answer: {_reason(error.reason or error)}", hint=HINT) from None
         except (HTTPError, LocationValueError, ValueError) as error:
@@ -80,9 +82,7 @@ class Prometheus:
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
         limit = urllib3.Timeout(connect=min(5.0, self.timeout), read=self.timeout)
-        return urllib3.PoolManager(
-            timeout=limit, retries=urllib3.Retry(1, redirect=0, raise_on_redirect=False, other=0)
-        )
+        return proxies.Pool(timeout=limit, retries=urllib3.Retry(1, redirect=0, raise_on_redirect=False, other=0))
 
 
 def connect(profile: Profile, known: Mapping[str, str]) -> Prometheus | None:

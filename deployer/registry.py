@@ -16,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TimeoutError_
 
-from deployer import refusal
+from deployer import proxies, refusal
 from deployer.credentials import Login
 from deployer.errors import PreflightError
 from deployer.model import Image
@@ -300,7 +300,7 @@ class Registry:
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
-        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=ANSWER), retries=_PATIENT)
+        return proxies.Pool(timeout=urllib3.Timeout(connect=5, read=ANSWER), retries=_PATIENT)
 
     def _ask(
         self,
@@ -355,6 +355,7 @@ class Registry:
     def _silent(self, error: BaseException, hint: str | None = None) -> RegistryError:
         late = isinstance(error, TimeoutError_) and not isinstance(error, NewConnectionError)
         fault = Fault.SLOW if late else Fault.AWAY
+        hint = proxies.HINT if isinstance(error, proxies.ProxyFailed) else hint
         said = _reason(error)
         message = f"registry {self._host} does not answer: {said}"
         return RegistryError(message, Refusal(fault, self._host, said=said), hint=hint)

@@ -1,13 +1,14 @@
 """The door to sops: encrypted files to values, in memory. What sops says is never shown: it quotes what it reads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deployer import notes
 from deployer.commands import sops
 from deployer.errors import DeployError, ExitCode, PreflightError, UsageError
 from deployer.process import ProgramFailed, Programs
@@ -236,7 +237,8 @@ def of(
     if filled.missing:
         raise UsageError(f"variable not set: {', '.join(sorted({one.name for one in filled.missing}))}", hint=SET)
     program, *more = map(str, filled.data)
-    door = Sops(program, Programs({**environ, **keys(variables)}), project)
+    age, logins = keys(variables), frozenset({notes.TOKEN, *_logins(data)})
+    door = Sops(program, Programs({**environ, **age}, logins - age.keys()), project)
     return door, files(project, environment, [Path(one) for one in more])
 
 
@@ -256,6 +258,19 @@ def files(project: Path, environment: str, more: Sequence[Path]) -> tuple[Path, 
 def own(environment: str) -> Path:
     """The file with the secrets of an environment, relative to the project."""
     return Path(FOLDER) / f"{environment}.secrets.yaml"
+
+
+def _logins(data: Any) -> Iterator[str]:
+    """The variables that a profile, whole or not, names as secret: sops needs none of them."""
+    if not isinstance(data, Mapping):
+        return
+    for key, value in data.items():
+        if key in ("secrets", "headers") and isinstance(value, Mapping):
+            yield from (name for name in value.values() if isinstance(name, str))
+        elif isinstance(value, str) and key.endswith(("passwordVariable", "TokenVariable")):
+            yield value
+        elif key != "values":
+            yield from _logins(value)
 
 
 def keys(variables: Mapping[str, str]) -> dict[str, str]:

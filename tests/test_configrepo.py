@@ -450,6 +450,8 @@ def test_hooks_and_settings_of_the_person_do_nothing(programs: Programs, bare: P
     [
         ("https://ann:s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
         ("https://s3cret@git.example.org/c.git", "holds a login, which would be in logs: https://git.example"),
+        ("https://ann:s3cret@[::1/x", "`https://[::1/x` is no URL"),
+        ("ssh://host:x/c.git", "is no URL"),
         ("ext::sh -c id", "is no URL"),
         ("--upload-pack=id", "is no URL"),
         ("git://host/x", "not by `git`"),
@@ -526,6 +528,7 @@ class Served:
     root: Path
     login: Login | None = None
     faults: list[int] = field(default_factory=list)  # answers given instead of git's, one a request
+    pushes: list[int] = field(default_factory=list)  # the same, one a push
     cut: bool = False  # the answer to a push is lost
     late: bool = False  # and the push itself is carried out when the next one begins
     readers: set[str] = field(default_factory=set)  # users who may not push
@@ -546,6 +549,8 @@ class Served:
                 served.heard.append(f"{self.command} {self.path}")
                 writes = "git-receive-pack" in self.path
                 if served.faults and (code := served.faults.pop(0)):
+                    return self.send_error(code)
+                if self.command == "GET" and writes and served.pushes and (code := served.pushes.pop(0)):
                     return self.send_error(code)
                 name = ""
                 if served.login:
@@ -735,6 +740,26 @@ def test_a_server_in_trouble_is_asked_again(programs: Programs, bare: Path) -> N
         repo(programs, url),
     ):
         pass
+
+
+@pytest.mark.usefixtures("quick")
+def test_races_that_were_lost_are_no_trouble_of_the_server_s(programs: Programs, bare: Path) -> None:
+    """Twice somebody is faster, then the server is in trouble twice, which is once less than it may be."""
+    (bare / "races").write_text("xx")
+    move = 'git update-ref refs/heads/main "$(git commit-tree -p main -m x main^{tree})"'
+    hook(bare, "update", f"case $(cat races) in x*) sed -i s/x// races; {move};; esac")
+    with Served(bare.parent, pushes=[0, 0, 502, 502]).up() as url, repo(programs, url) as config:
+        assert config.commit(FILES, "one", TRAILERS)
+    assert run(bare, "rev-list", "--count", "main") == "4"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_server_that_takes_no_push_is_given_up(programs: Programs, bare: Path) -> None:
+    served = Served(bare.parent, pushes=[502] * 9)
+    with served.up() as url, repo(programs, url) as config:
+        with pytest.raises(DeployError, match=r"the push failed: .* with an error of its own \(502\)"):
+            config.commit(FILES, "one", TRAILERS)
+        assert len(served.pushes) == 9 - repository.ASKS
 
 
 @pytest.mark.usefixtures("quick")

@@ -77,6 +77,15 @@ REJECTED = "!\tabc:refs/heads/main\t"
         ("ssh: connect to host git.example.org port 22: Connection refused", "away", "cannot be reached"),
         ("fatal: unable to access 'x': Failed to connect to h port 1 after 2 ms", "away", "cannot be reached"),
         ("error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503", "away", "own (503)"),
+        (
+            "error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413\n"
+            "send-pack: unexpected disconnect while reading sideband packet\n"
+            "fatal: the remote end hung up unexpectedly",
+            "final",
+            "git.example.org takes no push of this size (413)",
+        ),
+        ("error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413 Request", "final", "size (413)"),
+        ("error: RPC failed; result=22, HTTP code = 413", "final", "takes no push of this size (413)"),
         ("fatal: the remote end hung up unexpectedly", "away", "broke off"),
         ("fatal: something new", "broken", "git failed at git.example.org"),
     ],

@@ -12,6 +12,11 @@ def test_the_job_wins_over_the_file(tmp_path: Path) -> None:
     assert known == {"A": "job", "B": "file", "C": "a b", "E": "${A}", "Z": ""}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\n")
+    assert variables(tmp_path / ".env", {}) == {"A": "1", "B": "2"}
+
+
 def test_no_file_is_no_error(tmp_path: Path) -> None:
     assert variables(tmp_path / ".env", {"A": "job"}) == {"A": "job"}
 

@@ -16,7 +16,7 @@ from deployer.profile import load
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "observability.md").read_text()
 SNIPPETS = re.findall(r"```yaml\n# environments/(\w+)\.yaml\n(.*?)```", PAGE, re.DOTALL)
-JOB = {"REGISTRY_URL": "r", "PROD_CLUSTER_UID": "u"}
+JOB = {"REGISTRY_URL": "r.lab", "PROD_CLUSTER_UID": "u"}
 
 
 def laid(below: Any, over: Any) -> Any:

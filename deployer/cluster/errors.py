@@ -23,10 +23,12 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
+from deployer import proxies
 from deployer.cluster import kinds
 from deployer.errors import DeployError, ExitCode
 
@@ -116,6 +118,8 @@ def unanswered(error: Exception, server: str) -> Unreachable:
     """The error for a request that got no answer, or half of one."""
     hint = None
     match error:
+        case ProxyError():
+            reason, hint = str(proxies.failed("its proxy", error)), proxies.HINT
         case NameResolutionError():
             reason = "its name cannot be resolved"
         case NewConnectionError():

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from urllib3.exceptions import LocationValueError
+
+from deployer import proxies
 from deployer.errors import PreflightError
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
@@ -34,6 +37,7 @@ class Session:
         self.trouble, files = _load(self._configuration, kubeconfig, context)
         for file in files:
             weakref.finalize(self, os.close, file)
+        self._take_login(kubeconfig, context)
         self.pool: Any = rest(self._configuration).pool_manager
         self.server: str = self._configuration.host
         self.ca_sha256 = _fingerprint(self._configuration.ssl_ca_cert)
@@ -45,6 +49,16 @@ class Session:
             settings = self._configuration.auth_settings()
         self.trouble = said[-1] if said else self.trouble
         return {str(one["key"]): str(one["value"]) for one in settings.values() if one["value"]}
+
+    def _take_login(self, kubeconfig: Path, context: str) -> None:
+        """The client takes the variables and the kubeconfig's `proxy-url`, but shows the proxy no login in them."""
+        settings = self._configuration
+        if not settings.proxy or settings.proxy.startswith("socks"):
+            return
+        try:
+            settings.proxy, settings.proxy_headers = proxies.spoken(settings.proxy)
+        except LocationValueError as error:
+            raise PreflightError(f"context {context} of {kubeconfig}: {error}", hint=proxies.HINT) from None
 
     def _demand_credentials(self, kubeconfig: Path, context: str) -> None:
         """The client only logs that a plugin failed, and would go on as nobody."""

@@ -128,6 +128,12 @@ _TABLE: tuple[tuple[str, Kind, str, str], ...] = (
         "try again later",
     ),
     (
+        r"returned error: 413|HTTP (code = )?413\b",
+        "final",
+        "{server} takes no push of this size (413)",
+        "whoever runs the server has to allow more (nginx before it: client_max_body_size), or large files have to go",
+    ),
+    (
         r"RPC failed|hung up|early EOF|Connection reset|Empty reply|unexpected disconnect|Recv failure|Broken pipe"
         r"|invalid index-pack output|bad pack header|expected flush|Connection closed|transfer closed",
         "away",

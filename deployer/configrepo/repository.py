@@ -231,6 +231,7 @@ class ConfigRepo:
 
     def _land(self, wanted: Entries, subject: str, trailers: Mapping[str, str]) -> Change | None:
         base = tip = self.tip
+        troubles = 0  # a race that was lost is none
         tried: list[str] = []  # a server may carry out a push after its connection broke off
         for attempt in range(TRIES):
             root = self._root(tip, wanted)
@@ -250,7 +251,8 @@ class ConfigRepo:
             if arrived:  # its answer has not
                 self.tip = newest
                 return next(one for one in self._history(newest) if one.sha in arrived)
-            if refused.refusal.kind != "behind" and attempt + 1 >= ASKS:
+            troubles += refused.refusal.kind != "behind"
+            if troubles >= ASKS:
                 raise _failed("the push", refused)
             self._same(base, newest, wanted)
             tip = newest

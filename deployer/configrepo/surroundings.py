@@ -56,7 +56,11 @@ def checked(url: str) -> str:
         raise UsageError(
             f"`{_bare(url)}` is no URL of a git repository", hint="https://host/path.git and git@host:path.git are some"
         )
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise UsageError(f"`{_bare(url)}` is no URL of a git repository") from None
     if parts.scheme not in ("http", "https", "ssh", "file"):
         raise UsageError(
             f"`{_bare(url)}`: git repositories are reached by https, http, ssh or file, not by `{parts.scheme}`"

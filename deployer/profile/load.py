@@ -131,6 +131,7 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
         return
     if environment == PRODUCTION and profile.protected is False:
         yield f"{found.place(('protected',))}: `{PRODUCTION}` is always protected"
+    yield from _registry(found, profile.registry.url)
     if not profile.targets:
         yield from _led(found, environment, profile, profile.target, ("target",))
     for index, one in enumerate(profile.targets):
@@ -138,6 +139,19 @@ def _refusals(found: Sources, environment: str, profile: Profile | None) -> Iter
     yield from _unlike(found, profile)
     yield from _strategy(found, profile)
     yield from _delivery(found, profile)
+
+
+def _registry(found: Sources, url: str) -> Iterator[str]:
+    """Where docker would push to another registry than the one that is asked."""
+    place, (host, _, rest) = found.place(("registry", "url")), url.partition("/")
+    port = host.partition(":")[2]
+    if port and int(port) > 65535:
+        yield f"{place}: registry.url: {port} is no port"
+    if url != STAND_IN and host != "localhost" and not re.search(r"[.:A-Z]", host):
+        yield (
+            f"{place}: registry.url is `{url}`, which docker takes for a name at Docker Hub; give `{host}` its port or "
+            f"its whole name, `{host}:443{'/' * bool(rest)}{rest}`; at Docker Hub it is docker.io/{url}"
+        )
 
 
 def _led(found: Sources, environment: str, profile: Profile, target: Target, keys: Keys) -> Iterator[str]:

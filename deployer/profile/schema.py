@@ -8,7 +8,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -429,6 +429,13 @@ class ArgoCD(_Section):
         "branch", description="branch: commit to it; mergeRequest: to a branch of its own, for people to merge"
     )
 
+    @field_validator("repository")
+    @classmethod
+    def _readable(cls, url: str | None) -> str | None:
+        if url and _parts(url) is None:
+            raise ValueError(f"`{re.sub('(?<=//)[^/]*@', '', url)}` is no URL of a git repository")
+        return url
+
 
 def _or_its_name(schema: dict[str, Any]) -> None:
     """A ready-made guard may be written as its name alone."""
@@ -543,12 +550,22 @@ class Telemetry(_Section):
 
 def plain_url(url: str) -> str:
     """A URL of http or https. Raises ValueError where it is none, or holds a login."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a URL is expected, such as https://prometheus.example.com")
     if parts.password or parts.username:
         raise ValueError("a login does not belong into the URL: name the variables that hold it")
     return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of a URL; None where it has none: a bracket that does not end, a port that is no number."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError
 
+from deployer import proxies
 from deployer.profile import Profile
 from deployer.result import Result
 from deployer.telemetry import otlp
@@ -47,7 +48,8 @@ def _told(deeds: Mapping[str, Callable[[], str]], timeout: float) -> list[str]:
         try:
             inbox.put((name, deed()))
         except (HTTPError, LocationValueError, OSError, ValueError) as error:
-            inbox.put((name, type(error).__name__ if isinstance(error, HTTPError) else str(error)))
+            plain = not isinstance(error, HTTPError) or isinstance(error, proxies.ProxyFailed)
+            inbox.put((name, str(error) if plain else type(error).__name__))
 
     for name, deed in deeds.items():
         threading.Thread(target=run, args=(name, deed), name="telemetry", daemon=True).start()
@@ -111,7 +113,7 @@ def _post(url: str, body: Mapping[str, Any], headers: Mapping[str, str], timeout
 
 
 def _send(method: str, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> str:
-    pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=timeout), retries=False)
+    pool = proxies.Pool(timeout=urllib3.Timeout(total=timeout), retries=False)
     answer = pool.request(method, url, body=body, headers=headers, redirect=False)
     return "" if 200 <= answer.status < 300 else f"it answers {answer.status}"
 

@@ -157,6 +157,26 @@ def test_variables_fill_in(tmp_path: Path) -> None:
         pytest.param("release:\n  name: " + "x" * 54 + "\n", "at most 53 characters", id="long name"),
         pytest.param("secrets:\n  a.b: 9-LIVES\n", "dev.yaml:5: secrets.a.b is `9-LIVES`", id="no variable name"),
         pytest.param("registry:\n  url: https://r.lab\n", "dev.yaml:5: registry.url is `https://r.lab`", id="scheme"),
+        pytest.param(
+            "argocd:\n  repository: https://[::1/x\n",
+            "dev.yaml:5: argocd.repository: `https://[::1/x` is no URL of a git repository",
+            id="git",
+        ),
+        pytest.param(
+            "argocd:\n  repository: ssh://h:99999/x\n", "dev.yaml:5: argocd.repository: `ssh", id="git's port"
+        ),
+        pytest.param("metrics:\n  url: https://[::1/x\n", "dev.yaml:5: metrics.url: a URL is expected", id="url"),
+        pytest.param("metrics:\n  url: https://p:99999\n", "dev.yaml:5: metrics.url: a URL is expected", id="port"),
+        pytest.param(
+            "telemetry:\n  otlp: https://[::1/x\n", "dev.yaml:5: telemetry.otlp: a URL is expected", id="otlp"
+        ),
+        pytest.param("registry:\n  url: r.lab:99999\n", "dev.yaml:5: registry.url: 99999 is no port", id="its port"),
+        pytest.param(
+            "registry:\n  url: harbor/team\n",
+            "dev.yaml:5: registry.url is `harbor/team`, which docker takes for a name at Docker Hub; give `harbor` its "
+            "port or its whole name, `harbor:443/team`; at Docker Hub it is docker.io/harbor/team",
+            id="no host to docker",
+        ),
         pytest.param("values: [1]\n", "dev.yaml:4: values: should be a valid dictionary", id="values are a map"),
     ],
 )

@@ -92,3 +92,8 @@ def test_scalars(text: str, value: object) -> None:
 def test_what_is_no_value(text: str) -> None:
     with pytest.raises(UsageError, match="is not a YAML value"):
         scalar(text)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key() -> None:
+    found = parse(Path("a.yaml"), "\ufeffa: 1\nb: 2\n")
+    assert (found.data, found.line(("a",))) == ({"a": 1, "b": 2}, 1)
