@@ -129,6 +129,16 @@ def test_metric_guards_watch_each_step_for_its_pause(
     assert all(note.startswith(unwatched) for note in told)
 
 
+def test_a_canary_is_watched_for_its_longest_pause_and_its_first_release_for_the_duration() -> None:
+    steps = [{"weight": 5, "pause": "1m"}, {"weight": 50, "pause": "10m"}]
+    made = profile(canary={"steps": steps}, metrics={"url": "http://p", "window": "4m"})
+    for found, looks in ((facts(), 25), (replace(facts(), base=None), 7)):
+        deeds = [one.deed for one in planned(found, made=made).steps if isinstance(one.deed, Observe)]
+        assert {guard.fail_after for deed in deeds for guard in deed.guards} == {looks}
+    made = profile(canary={"steps": steps}, metrics={**WATCHED, "duration": "20s"})
+    assert any("metrics.duration is too short" in one for one in planned(replace(facts(), base=None), made=made).notes)
+
+
 def test_without_a_canary_the_metrics_are_watched_after_the_rollout() -> None:
     plan = planned(replace(facts(), base=None), made=profile(metrics={**WATCHED, "duration": "5m"}))
     assert outline(plan.steps) == ["release: Upgrade", "rollout: Verify", "metrics: Observe"]
