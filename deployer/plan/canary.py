@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.errors import PreflightError
+from deployer.health.verdict import Verdict
 from deployer.metrics.judge import Guard
 from deployer.model import Canary, Revision, Values
 from deployer.plan import metrics
@@ -233,10 +234,13 @@ def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list
 def _reached(portions: Sequence[Portion], facts: Facts, given: Values, pull_secret: str | None) -> int:
     """The step that a killed run of the very same release was at; it is done again as a whole.
 
-    With another chart it is another release. A revision that was not judged has no record, and the one before it tells.
+    One that was judged failed is none to go on from, though nobody came to take it back. With another chart it is
+    another release. A revision that was not judged has no record, and the one before it tells.
     """
     records = [one.record for one in facts.history if one.canary and one.record and one.record.chart]
     if not facts.released or not facts.image.digest or (records and records[-1].chart != facts.chart):
+        return 0
+    if facts.history[-1].verdict in (Verdict.FAILED, Verdict.PROGRESSING):
         return 0
     new = release_values.release(given, facts.image, pull_secret)
     there = facts.released.values

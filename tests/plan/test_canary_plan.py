@@ -251,6 +251,25 @@ def test_with_another_chart_it_is_another_release(charts: tuple[str | None, str 
     assert portions(planned(replace(found, history=(STABLE, *records))))[0].step == step
 
 
+@pytest.mark.parametrize(
+    ("verdict", "step"), [(None, 2), ("canary", 2), ("paused", 2), ("failed", 0), ("progressing", 0)]
+)
+def test_a_step_that_was_judged_failed_is_not_gone_on_from(verdict: str | None, step: int) -> None:
+    """Whoever was to take it back was killed, or could not."""
+    found = left(2)
+    stable, newest = found.history
+    plan = planned(replace(found, history=(stable, replace(newest, verdict=verdict))))
+    assert portions(plan)[0].step == step
+    assert any("goes on from there" in note for note in plan.notes) is bool(step)
+
+
+def test_a_step_is_gone_on_from_that_helm_was_at_after_one_that_failed() -> None:
+    """The run that began anew was killed at its first step."""
+    found = left(1, "pending-upgrade")
+    failed = Revision(5, "deployed", "", "web-1", verdict="failed", canary=Canary(5, 1, 2))
+    assert portions(planned(replace(found, history=(STABLE, failed, found.history[1]))))[0].step == 1
+
+
 def test_other_pauses_are_the_same_release() -> None:
     longer = [{**one, "pause": "10m"} for one in STEPS]
     assert portions(planned(left(2), made=profile(canary={"steps": longer})))[0].step == 2
