@@ -10,7 +10,7 @@ from deployer import profile as profiles
 from deployer.commands.helm import Helm
 from deployer.errors import DeployError
 from deployer.model import Image, Target, Values
-from deployer.plan import settings, values
+from deployer.plan import canary, metrics, settings, values
 from deployer.plan.settings import Finding, Severity
 from deployer.process import ProgramFailed, Programs
 from deployer.profile import Profile, Read
@@ -67,6 +67,7 @@ def _environment(
         yield Finding(Severity.PROBLEM, "", problem)
     if found.profile is None:
         return
+    yield from _unwatched(found.profile)
     try:
         chart = charts.read(project, found.profile.release.chart)
     except DeployError as error:
@@ -81,6 +82,14 @@ def _environment(
     for variable in sorted({one for one in found.profile.secrets.values() if not variables.get(one)}):
         yield Finding(Severity.NOTE, "", f"secrets: {variable} is not set: what it fills is not judged")
     yield from _judged(project, found, found.profile, chart, values.over(found.profile, secrets, decrypted), programs)
+
+
+def _unwatched(profile: Profile) -> Iterator[Finding]:
+    """A step of a canary may be short on purpose, and its first release is one without steps."""
+    severity = Severity.NOTE if profile.strategy == "canary" else Severity.WARNING
+    steps = canary.unwatched(profile) if profile.strategy == "canary" else ()
+    for sentence in (*steps, *metrics.unwatched(profile)):
+        yield Finding(severity, "", sentence)
 
 
 def _judged(

@@ -651,7 +651,7 @@ def _observe(run: _Run, guards: tuple[Guard, ...], seconds: float) -> str:
         run.metrics = watched.readings
         while watched.verdict is not Verdict.FAILED and not health.done():
             rest(ALIVE)
-    for warning in watched.warnings:
+    for warning in (*watched.warnings, *(one for one in run.doors.prometheus.warned if one not in run.warnings)):
         run.tell(Notice(warning, Severity.WARNING))
         if warning not in run.warnings:
             run.warnings.append(warning)

@@ -245,9 +245,20 @@ class _Roll:
                     outcome = Outcome.UNCHANGED if result.plan.kept and not result.changed else Outcome.DONE
         except DeployError as problem:
             error, code, message = problem, ExitCode(problem.exit_code), problem.message
+            if gone := self._gone(name, problem):
+                error, outcome, code, message = gone, Outcome.OFFLINE, ExitCode.PREFLIGHT, gone.message
         changed, seconds = bool(result and result.changed), time.monotonic() - began
         one = Ended(name, wave, outcome, code, message, seconds, tries, result, error, changed=changed)
         return after(self._ended.get(name), one)
+
+    def _gone(self, name: str, problem: DeployError) -> DeployError | None:
+        """Why a target is not there any more: it may have gone since it was asked, and nothing of it was touched."""
+        if isinstance(problem, Interrupted):
+            return None
+        try:
+            return self._offline(name)
+        except DeployError:  # nobody can ask, as before
+            return None
 
     def _take(self, name: str, one: Ended | BaseException) -> None:
         if isinstance(one, BaseException):

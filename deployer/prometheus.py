@@ -16,6 +16,9 @@ from deployer.errors import DeployError, ExitCode
 from deployer.metrics.judge import Series
 from deployer.profile import Profile
 
+MOST, LONG = 3, 200
+"""Warnings of Prometheus that are told, and characters of each."""
+
 
 class Unanswered(DeployError):
     """It could not be asked: away, overloaded, or not what is at that URL."""
@@ -36,6 +39,7 @@ class Prometheus:
     url: str  # up to what comes before /api/v1
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 10.0  # seconds for one question
+    warned: list[str] = field(default_factory=list)  # what it said of its answers (they are partial, say), each once
 
     def query(self, promql: str, at: float | None = None) -> Series:
         """The value of each series at a moment (seconds since the epoch), or now; NaN where it has none.
@@ -77,7 +81,16 @@ class Prometheus:
             if status in (400, 422):
                 raise Refused(f"Prometheus does not take the query: {said}")
             raise Unanswered(f"Prometheus answers {status}: {said}")
+        self._hear(document.get("warnings"))
         return _values(document.get("data"))
+
+    def _hear(self, warnings: Any) -> None:
+        """Some have an address or a time in them, and are never the same: no more than MOST are kept."""
+        for one in warnings if isinstance(warnings, list) else ():
+            if words := " ".join(str(one).split())[:LONG]:
+                sentence = f"Prometheus warns of its answers: {words}"
+                if sentence not in self.warned and len(self.warned) < MOST:
+                    self.warned.append(sentence)
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:

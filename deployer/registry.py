@@ -203,7 +203,12 @@ class Registry:
         self, image: Image, digest: str, read: Callable[[str], Path], media: str = ""
     ) -> Iterator[tuple[str, str, str]]:
         """(media type, digest, manifests or blobs) of an image, each before what it names, and once."""
-        data = json.loads(read(_plain(digest)).read_bytes())
+        data = _manifest(read(_plain(digest)).read_bytes())
+        if data is None:
+            raise PreflightError(
+                f"{digest} of {image.tagged} is no manifest of an image, so nothing of it is taken",
+                hint="build the image anew",
+            )
         yield data.get("mediaType") or media or OCI_MANIFEST, digest, "manifests"
         seen: set[str] = set()
         for one in data.get("manifests", ()):
@@ -255,7 +260,7 @@ class Registry:
         self._demand(answer, image)
         try:
             found = json.loads(answer.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise PreflightError(f"registry {self._host} gives no manifest of {image.tagged}")
@@ -411,6 +416,22 @@ def _plain(digest: str) -> str:
     if not _DIGEST.fullmatch(digest):
         raise PreflightError(f"the image has a part `{digest}`, which is no digest", hint="build the image anew")
     return digest
+
+
+def _manifest(content: bytes) -> dict[str, Any] | None:
+    """A manifest, or an index, and what it names; None where that is none, whoever wrote it."""
+    try:
+        data: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict):
+        return None
+    lists = [data.get(kind, []) for kind in ("manifests", "layers")]
+    if not all(isinstance(one, list) for one in lists):
+        return None
+    named = [*lists[0], *lists[1], *([data["config"]] if "config" in data else ())]
+    whole = all(isinstance(one, dict) and isinstance(one.get("digest"), str) for one in named)
+    return data if whole and all(isinstance(one.get("mediaType", ""), str) for one in (data, *named)) else None
 
 
 def _platform(described: dict[str, Any]) -> str:

@@ -56,6 +56,44 @@ def test_a_third_try_that_reaches_nobody_says_so_once() -> None:
     assert after(after(SICK, AWAY), AWAY).message == "it is sick; then nobody answers"
 
 
+@pytest.mark.parametrize(
+    ("looks", "outcome", "message"),
+    [
+        ((None, "nobody answers"), O, "nobody answers"),
+        ((None, None), F, "2 checks failed"),
+    ],
+)
+def test_who_goes_away_before_anything_was_touched_is_offline(
+    looks: tuple[str | None, ...], outcome: Outcome, message: str
+) -> None:
+    """Between the first look at a target and the checks of its deed."""
+    answers = iter(looks)
+
+    def deed(name: str, tell: Callable[[Event], None]) -> Result:
+        raise PreflightError("2 checks failed")
+
+    def offline(name: str) -> PreflightError | None:
+        said = next(answers)
+        return PreflightError(said) if said else None
+
+    fleet = Fleet("up", "edge", "web", (Wave("all", ("t1",)),))
+    (found,) = roll(fleet, deed, offline, lambda event: None, lambda wave, following: "", Stop()).ended
+    assert (found.outcome, found.code, found.message) == (outcome, ExitCode.PREFLIGHT, message)
+    assert (str(found.error), found.changed) == (message, False)
+
+
+def test_a_target_that_nobody_can_ask_has_failed() -> None:
+    def offline(name: str) -> None:
+        raise PreflightError("there is no kubeconfig")
+
+    def deed(name: str, tell: Callable[[Event], None]) -> Result:
+        raise AssertionError
+
+    fleet = Fleet("up", "edge", "web", (Wave("all", ("t1",)),))
+    (found,) = roll(fleet, deed, offline, lambda event: None, lambda wave, following: "", Stop()).ended
+    assert (found.outcome, found.message) == (F, "there is no kubeconfig")
+
+
 def test_a_second_signal_leaves_a_report() -> None:
     """What was done is told; what is still at work is as well, since it may have touched something."""
     told, over, free = threading.Event(), threading.Event(), threading.Event()

@@ -73,6 +73,20 @@ def test_a_scalar_and_nothing(fake: Fake) -> None:
     assert "time" not in fake.asked[0][1]
 
 
+def test_what_it_warns_of_is_kept_once(fake: Fake) -> None:
+    """A Thanos that has lost a store answers all the same."""
+    answer = {"status": "success", "data": {"resultType": "vector", "result": []}}
+    door = Prometheus(fake.url)
+    for warnings in (["no store matched"], ["no store matched", "  "], None, "broken"):
+        fake.body = json.dumps({**answer, "warnings": warnings})
+        assert door.query("up") == {}
+    assert door.warned == ["Prometheus warns of its answers: no store matched"]
+    fake.body = json.dumps({**answer, "warnings": [f"{number}\n{'x' * 500}" for number in range(9)]})
+    door.query("up")
+    assert len(door.warned) == 3
+    assert all(len(one) < 300 and "\n" not in one for one in door.warned)
+
+
 def error(text: str) -> str:
     return json.dumps({"status": "error", "errorType": "x", "error": text})
 

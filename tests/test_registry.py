@@ -463,6 +463,32 @@ def test_a_part_that_is_no_digest_is_no_file(fake: Fake, tmp_path: Path, kind: s
     assert fake.asked == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        "\x00",
+        "[" * 1_000_000,
+        "[]",
+        '{"layers": 5}',
+        '{"manifests": ["sha256"]}',
+        '{"manifests": [{}]}',
+        '{"config": {"digest": 5}}',
+        '{"config": null}',
+        '{"mediaType": 5}',
+        '{"manifests": [{"digest": "d", "mediaType": []}]}',
+    ],
+    ids=lambda text: text[:20],
+)
+def test_an_image_that_is_none_is_not_sent(fake: Fake, tmp_path: Path, text: str) -> None:
+    blobs = tmp_path / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (blobs / DIGEST.removeprefix("sha256:")).write_text(text)
+    with pytest.raises(PreflightError, match=f"{DIGEST} of .* is no manifest of an image"):
+        Registry(fake.host).push(replace(fake.image(), digest=DIGEST), tmp_path)
+    assert fake.asked == []
+
+
 @pytest.mark.parametrize("kind", ["layers", "manifests"])
 def test_an_image_that_is_not_whole_is_not_sent(fake: Fake, tmp_path: Path, kind: str) -> None:
     image, layout = laid_out(fake, tmp_path)

@@ -36,7 +36,8 @@ random part at 58 characters: of a long name it may take the hyphens, the hash, 
 {{/*
 What the release runs, as a list in dict "root" $ "into": the stable version and, with canary.enabled, the canary. The
 canary is the same root with other values: what is about the pods of canary.values, each key whole. What all share (the
-account, the routes, the redis) stays the stable version's.
+account, the routes, the redis) stays the stable version's. An empty map in the place of a text, a number or a list is
+what the canary does not have: helm would drop a null.
 */}}
 {{- define "web.versions" -}}
 {{- $root := .root -}}
@@ -47,6 +48,7 @@ account, the routes, the redis) stays the stable version's.
 {{- $shared := splitList " " "canary nameOverride fullnameOverride serviceAccount service ingress httpRoute istio redis test" -}}
 {{- range $name, $value := $root.Values.canary.values -}}
 {{- if not (has $name $shared) }}{{ $_ := set $values $name $value }}{{ end -}}
+{{- if and (kindIs "map" $value) (not $value) (not (kindIs "map" (get $root.Values $name))) }}{{ $_ := unset $values $name }}{{ end -}}
 {{- end -}}
 {{- $versions = append $versions (dict "Canary" true "Values" $values "Chart" $root.Chart "Release" $root.Release "Subcharts" $root.Subcharts "Capabilities" $root.Capabilities "Template" $root.Template) -}}
 {{- end -}}
@@ -206,7 +208,7 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 {{- define "web.resourceAttributes" -}}
 {{- $attributes := dict "service.instance.id" "$(POD_NAME)" "k8s.pod.name" "$(POD_NAME)" "k8s.namespace.name" "$(POD_NAMESPACE)" "k8s.node.name" "$(NODE_NAME)" "k8s.deployment.name" (include "web.fullname" .) "k8s.pod.label.pod-template-hash" "$(POD_REVISION)" "helm.release.name" .Release.Name -}}
 {{- with .Values.image.tag }}{{ $_ := set $attributes "service.version" . }}{{ end -}}
-{{- if .Values.env.ENVIRONMENT }}{{ $_ := set $attributes "deployment.environment.name" "$(ENVIRONMENT)" }}{{ end -}}
+{{- if (default dict .Values.env).ENVIRONMENT }}{{ $_ := set $attributes "deployment.environment.name" "$(ENVIRONMENT)" }}{{ end -}}
 {{- range $name, $value := include "web.texts" .Values.openTelemetry.resourceAttributes | fromJson }}{{ $_ := set $attributes $name (urlquery $value | replace "+" "%20") }}{{ end -}}
 {{- $pairs := list -}}
 {{- range $name, $value := $attributes }}{{ $pairs = append $pairs (printf "%s=%s" $name $value) }}{{ end -}}
@@ -228,7 +230,7 @@ OTEL_RESOURCE_ATTRIBUTES: {{ include "web.resourceAttributes" $ | quote }}
 
 {{/* The names of the pull secrets: the chart's own and the global ones, each once. */}}
 {{- define "web.imagePullSecrets" -}}
-{{- with concat .Values.imagePullSecrets .Values.global.imagePullSecrets | uniq }}{{ toYaml . }}{{ end -}}
+{{- with concat (default list .Values.imagePullSecrets) .Values.global.imagePullSecrets | uniq }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/* Constraints without a labelSelector are about the pods of one version of this release. */}}
@@ -250,10 +252,12 @@ becomes "1" rolls them.
 {{- define "web.podAnnotations" -}}
 {{- $annotations := dict -}}
 {{- $nothing := list "{}" "{}" -}}
-{{- $config := list (include "web.texts" .Values.config.data) (include "web.texts" .Values.config.files) -}}
+{{- $config := default dict .Values.config -}}
+{{- $config = list (include "web.texts" $config.data) (include "web.texts" $config.files) -}}
 {{- if ne (toJson $config) (toJson $nothing) }}{{ $_ := set $annotations "checksum/config" ($config | toJson | sha256sum) }}{{ end -}}
-{{- $secret := list (include "web.texts" .Values.secret.data) (include "web.texts" .Values.secret.files) -}}
-{{- if and .Values.redis.enabled (not (hasKey .Values.env "REDIS_PASSWORD")) }}{{ with .Values.redis.password }}{{ $secret = append $secret . }}{{ end }}{{ end -}}
+{{- $secret := default dict .Values.secret -}}
+{{- $secret = list (include "web.texts" $secret.data) (include "web.texts" $secret.files) -}}
+{{- if and .Values.redis.enabled (not (hasKey (default dict .Values.env) "REDIS_PASSWORD")) }}{{ with .Values.redis.password }}{{ $secret = append $secret . }}{{ end }}{{ end -}}
 {{- if ne (toJson $secret) (toJson $nothing) }}{{ $_ := set $annotations "checksum/secret" ($secret | toJson | sha256sum) }}{{ end -}}
 {{- with .Values.scrape }}{{ if .enabled -}}
 {{- $_ := set $annotations "prometheus.io/scrape" "true" -}}

@@ -169,7 +169,7 @@ def parse(file: str, content: str) -> Built:
         kind = document.get("format")
         if kind == FORMAT:
             return _sound(file, document["build"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         kind = None
     if isinstance(kind, str):
         raise UsageError(

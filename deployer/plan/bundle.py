@@ -54,7 +54,7 @@ def parse(file: str, given: str) -> Bundle:
     """A manifest. Raises UsageError where it is none, or of a later `deploy`."""
     try:
         data: Any = json.loads(given)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of many brackets
         data = None
     if not isinstance(data, dict) or not str(data.get("format", "")).startswith("deploy/bundle/"):
         raise UsageError(f"{file} is no bundle", hint="`deploy bundle --env ENV --out FILE` makes one")

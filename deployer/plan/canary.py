@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.errors import PreflightError
+from deployer.health.verdict import Verdict
+from deployer.metrics.judge import Guard
 from deployer.model import Canary, Revision, Values
 from deployer.plan import metrics
 from deployer.plan import values as release_values
@@ -59,7 +61,7 @@ def steps(profile: Profile, facts: Facts, base: Base, given: Values, pull_secret
     portions = _portions(profile, base, facts.history)
     begin = _reached(portions, facts, given, pull_secret)
     pauses = [0.0, *(step.pause for step in profile.canary.steps), 0.0, LEAVING]
-    guards = metrics.guards(profile)
+    guards = _guards(profile)
     made: list[Step] = []
     for portion, pause in list(zip(portions, pauses, strict=True))[begin:]:
         stage = f"canary {portion.weight}%"
@@ -141,7 +143,7 @@ def notes(profile: Profile, facts: Facts, base: Base, made: Sequence[Step]) -> I
     if portions and portions[0].step:
         left = facts.history[-1]
         yield f"revision {left.number} of a killed run is this very release, {left.canary}: it goes on from there"
-    yield from _unwatched(profile)
+    yield from unwatched(profile)
     record = base.revision.record
     if record and record.chart and record.chart != facts.chart:
         yield "the chart changed: what it changes of the stable pods reaches them at once, before any step"
@@ -189,6 +191,17 @@ def demand(route: str, chart: str, trial: Trial, manifest: Sequence[Mapping[str,
         raise PreflightError(f"chart {chart} makes no second Deployment for the canary{trial.where}", hint=trial.hint)
 
 
+def unwatched(profile: Profile) -> Iterator[str]:
+    """Guards that a step cannot fail by, so short is its pause."""
+    for guard in _guards(profile):
+        short = [f"{step.weight} %" for step in profile.canary.steps if step.pause <= metrics.least(guard)]
+        if short:
+            yield (
+                f"at {', '.join(short)} the pause is too short for metric {guard.name} to fail the step: "
+                f"{metrics.takes(guard)}"
+            )
+
+
 def is_route(item: Mapping[str, Any]) -> bool:
     """Whether it is one of the objects that say where requests go."""
     group = str(item.get("apiVersion", "")).partition("/")[0]
@@ -201,16 +214,8 @@ def _backends(route: Mapping[str, Any]) -> int:
     return max([len(rule.get("backendRefs") or ()) for rule in spec.get("rules") or ()] + http, default=0)
 
 
-def _unwatched(profile: Profile) -> Iterator[str]:
-    """Guards that a step cannot fail by, so short is its pause. A look takes its time, so the border is not enough."""
-    for guard in metrics.guards(profile):
-        least = (guard.fail_after - 1) * guard.interval
-        short = [f"{step.weight} %" for step in profile.canary.steps if step.pause <= least]
-        if short:
-            yield (
-                f"at {', '.join(short)} the pause is too short for metric {guard.name} to fail the step: that takes "
-                f"more than {least:g} s ({guard.fail_after} looks, one every {guard.interval:g} s)"
-            )
+def _guards(profile: Profile) -> tuple[Guard, ...]:
+    return metrics.guards(profile, max((step.pause for step in profile.canary.steps), default=0))
 
 
 def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list[Portion]:
@@ -229,10 +234,13 @@ def _portions(profile: Profile, base: Base, history: Sequence[Revision]) -> list
 def _reached(portions: Sequence[Portion], facts: Facts, given: Values, pull_secret: str | None) -> int:
     """The step that a killed run of the very same release was at; it is done again as a whole.
 
-    With another chart it is another release. A revision that was not judged has no record, and the one before it tells.
+    One that was judged failed is none to go on from, though nobody came to take it back. With another chart it is
+    another release. A revision that was not judged has no record, and the one before it tells.
     """
     records = [one.record for one in facts.history if one.canary and one.record and one.record.chart]
     if not facts.released or not facts.image.digest or (records and records[-1].chart != facts.chart):
+        return 0
+    if facts.history[-1].verdict in (Verdict.FAILED, Verdict.PROGRESSING):
         return 0
     new = release_values.release(given, facts.image, pull_secret)
     there = facts.released.values

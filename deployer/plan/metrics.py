@@ -1,6 +1,7 @@
 """What is watched after a rollout, from the profile. Pure."""
 
 import math
+from collections.abc import Iterator
 
 from deployer.metrics.judge import Guard
 from deployer.metrics.query import READY_MADE, ready_made
@@ -17,16 +18,33 @@ BOUNDS = {
 """Of the ready-made guards: at most 5 % of errors, 1 % where the previous revision had none; half more and 50 ms."""
 
 
-def guards(profile: Profile) -> tuple[Guard, ...]:
-    """The metric guards with all that they do not say themselves; none where there is no Prometheus."""
+def guards(profile: Profile, watch: float | None = None) -> tuple[Guard, ...]:
+    """The metric guards with all that they do not say themselves; none where there is no Prometheus.
+
+    `watch`: seconds of the longest watch; None: the one after a rollout.
+    """
     metrics = profile.metrics
     if not metrics.url:
         return ()
     wanted = metrics.guards or tuple(MetricGuard.model_validate(name) for name in READY_MADE)
-    watch = metrics.duration
-    if profile.strategy == "canary":
-        watch = max((step.pause for step in profile.canary.steps), default=watch)
-    return tuple(_guard(one, metrics, watch) for one in wanted)
+    return tuple(_guard(one, metrics, metrics.duration if watch is None else watch) for one in wanted)
+
+
+def unwatched(profile: Profile) -> Iterator[str]:
+    """Guards that a rollout cannot fail by, so short is its watch."""
+    for guard in guards(profile):
+        if profile.metrics.duration <= least(guard):
+            yield f"metrics.duration is too short for metric {guard.name} to fail the rollout: {takes(guard)}"
+
+
+def least(guard: Guard) -> float:
+    """Seconds from its first look to the one that fails. A look takes its time: a watch as long is not enough."""
+    return (guard.fail_after - 1) * guard.interval
+
+
+def takes(guard: Guard) -> str:
+    """How long a watch has to be, in words."""
+    return f"that takes more than {least(guard):g} s ({guard.fail_after} looks, one every {guard.interval:g} s)"
 
 
 def _guard(given: MetricGuard, metrics: Metrics, watch: float) -> Guard:

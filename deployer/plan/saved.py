@@ -59,7 +59,7 @@ def parse(file: str, content: str) -> Saved:
         kind = document.get("format")
         if kind == FORMAT:
             return Saved(**{one.name: document["plan"][one.name] for one in fields(Saved)})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         kind = None
     if isinstance(kind, str):
         raise UsageError(f"{file} is a plan of another version ({kind}; this deploy reads {FORMAT})", hint=_HINT)

@@ -48,7 +48,7 @@ def up(
         put_back = rollback.steps(base.revision, history, canary.kept(in_steps))
         recovery = (*put_back, Step("rollback", Routed("told")))
     else:
-        notes += canary.skipped(profile, facts)
+        notes += (*canary.skipped(profile, facts), *metrics.unwatched(profile))
         keep = canary.room(history, good) if good else 0
         steps += _release(environment, profile, facts, values, deployed, keep)
     return Plan(

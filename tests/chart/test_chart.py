@@ -725,6 +725,33 @@ def test_canary_has_as_many_pods_as_its_share_needs(helm: Helm, values: dict[str
     assert rendered.one("Deployment", "web-canary")["spec"]["replicas"] == replicas
 
 
+@pytest.mark.parametrize(
+    ("stable", "key", "found"),
+    [
+        ({"progressDeadlineSeconds": 300}, "progressDeadlineSeconds", ("spec", "progressDeadlineSeconds")),
+        ({}, "terminationGracePeriodSeconds", ("spec", "template", "spec", "terminationGracePeriodSeconds")),
+        ({"priorityClassName": "high"}, "priorityClassName", ("spec", "template", "spec", "priorityClassName")),
+        ({"tolerations": [{"operator": "Exists"}]}, "tolerations", ("spec", "template", "spec", "tolerations")),
+        ({"imagePullSecrets": [{"name": "a"}]}, "imagePullSecrets", ("spec", "template", "spec", "imagePullSecrets")),
+        ({"nodeSelector": {"a": "b"}}, "nodeSelector", ("spec", "template", "spec", "nodeSelector")),
+    ],
+)
+def test_what_the_canary_has_not_is_nothing_of_its_kind(
+    helm: Helm, stable: dict[str, Any], key: str, found: tuple[str, ...]
+) -> None:
+    """A null of the new version comes as an empty map: helm would drop a null, and leave the stable version's."""
+    rendered = helm.render(stable, canary(values={**NEXT, key: {}}))
+
+    def at(name: str) -> Any:
+        item: Any = rendered.one("Deployment", name)
+        for part in found:
+            item = (item or {}).get(part)
+        return item
+
+    assert at("web")
+    assert at("web-canary") is None
+
+
 def test_what_all_share_is_the_stable_versions(helm: Helm) -> None:
     shared = {"serviceAccount": {"create": True, "name": "other", "annotations": {}}, "nameOverride": "other"}
     rendered = helm.render(REDIS, canary(values={**NEXT, **shared, "redis": {"enabled": False}}))
@@ -782,6 +809,15 @@ def test_metrics_on_a_port_of_their_own(helm: Helm) -> None:
     assert {one["port"] for one in rule["backendRefs"]} == {80}
 
 
+def test_metrics_on_the_port_of_the_service_are_refused(helm: Helm) -> None:
+    assert "metricsPort (80) is service.port too" in helm.refuse(TAGGED, {"metricsPort": 80})
+
+
+@pytest.mark.parametrize("name", ["config", "secret", "env", "imagePullSecrets"])
+def test_a_section_of_null_is_empty(helm: Helm, name: str) -> None:
+    assert helm.render(REDIS, {name: None}).objects == helm.render(REDIS).objects
+
+
 @pytest.mark.parametrize("length", [3, 38, 39, 46, 47, 56, 57, 58, 63])
 def test_alerts_and_dashboard_see_the_pods_of_both_versions(helm: Helm, length: int) -> None:
     name = "w" * length
@@ -798,6 +834,17 @@ def test_alerts_and_dashboard_see_the_pods_of_both_versions(helm: Helm, length: 
     (dashboard,) = rendered.one("ConfigMap", f"{name}-dashboard")["data"].values()
     assert set(re.findall(r'pod=~\\"([^"]+)\\"', dashboard)) == {expression[1]}
     assert not re.fullmatch(expression[1], f"{name[:30]}-other-7d4b9c6f5-x2x4x")
+
+
+def test_no_limits_are_no_alerts(helm: Helm) -> None:
+    names = ("errorRatio", "latencyP99", "restarts", "unreached", "fileDescriptors", "pods")
+    for limits in (None, dict.fromkeys(names)):
+        assert "PrometheusRule" not in helm.render({"prometheusRule": {"enabled": True, "limits": limits}}).kinds
+
+
+def test_an_egress_of_null_is_everywhere(helm: Helm) -> None:
+    policy = helm.render({"networkPolicy": {"enabled": True, "egress": None}}).one("NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
 
 
 def test_a_limit_of_null_is_no_alert(helm: Helm) -> None:

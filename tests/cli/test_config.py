@@ -140,6 +140,12 @@ def test_check_finds_everything_at_once(project: Path, capsys: pytest.CaptureFix
         assert any(names == [name] and words in message for names, message in problems), (name, words, problems)
 
 
+def test_check_tells_of_a_watch_too_short_to_fail(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more(project, "dev", "metrics: { url: https://p.example.com, duration: 1m, failAfter: 20, guards: [errorRatio] }\n")
+    told = "metrics.duration is too short for metric errorRatio to fail the rollout: that takes more than 190 s"
+    assert f"! {told} (20 looks, one every 10 s)" in said(project, capsys, "check", "--env", "dev")
+
+
 def test_check_goes_on_without_secrets(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

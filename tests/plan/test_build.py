@@ -176,6 +176,7 @@ def of(**said: Any) -> str:
     [
         ("", "i.json is no build report"),
         ("[]", "i.json is no build report"),
+        ("[" * 1_000_000, "i.json is no build report"),
         ("{}", "i.json is no build report"),
         (json.dumps({"format": "deploy/build/v9"}), "i.json is a build report of another version"),
         (json.dumps({"format": "deploy/plan/v1"}), "i.json is a build report of another version"),

@@ -49,9 +49,10 @@ def test_what_is_no_digest_of_a_bundle(given: str) -> None:
         plans.expected(given)
 
 
-def test_text_is_no_manifest() -> None:
+@pytest.mark.parametrize("text", ["hello", "[" * 1_000_000, "[]"], ids=["words", "brackets", "list"])
+def test_text_is_no_manifest(text: str) -> None:
     with pytest.raises(UsageError, match="is no bundle"):
-        plans.parse("f", "hello")
+        plans.parse("f", text)
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,16 @@ def test_metric_guards_watch_each_step_for_its_pause(
     assert all(note.startswith(unwatched) for note in told)
 
 
+def test_a_canary_is_watched_for_its_longest_pause_and_its_first_release_for_the_duration() -> None:
+    steps = [{"weight": 5, "pause": "1m"}, {"weight": 50, "pause": "10m"}]
+    made = profile(canary={"steps": steps}, metrics={"url": "http://p", "window": "4m"})
+    for found, looks in ((facts(), 25), (replace(facts(), base=None), 7)):
+        deeds = [one.deed for one in planned(found, made=made).steps if isinstance(one.deed, Observe)]
+        assert {guard.fail_after for deed in deeds for guard in deed.guards} == {looks}
+    made = profile(canary={"steps": steps}, metrics={**WATCHED, "duration": "20s"})
+    assert any("metrics.duration is too short" in one for one in planned(replace(facts(), base=None), made=made).notes)
+
+
 def test_without_a_canary_the_metrics_are_watched_after_the_rollout() -> None:
     plan = planned(replace(facts(), base=None), made=profile(metrics={**WATCHED, "duration": "5m"}))
     assert outline(plan.steps) == ["release: Upgrade", "rollout: Verify", "metrics: Observe"]
@@ -239,6 +249,25 @@ def test_with_another_chart_it_is_another_release(charts: tuple[str | None, str 
     both = (replace(newest, number=6), newest)
     records = [replace(one, record=Record(chart=c) if c else None) for one, c in zip(both, charts, strict=True)]
     assert portions(planned(replace(found, history=(STABLE, *records))))[0].step == step
+
+
+@pytest.mark.parametrize(
+    ("verdict", "step"), [(None, 2), ("canary", 2), ("paused", 2), ("failed", 0), ("progressing", 0)]
+)
+def test_a_step_that_was_judged_failed_is_not_gone_on_from(verdict: str | None, step: int) -> None:
+    """Whoever was to take it back was killed, or could not."""
+    found = left(2)
+    stable, newest = found.history
+    plan = planned(replace(found, history=(stable, replace(newest, verdict=verdict))))
+    assert portions(plan)[0].step == step
+    assert any("goes on from there" in note for note in plan.notes) is bool(step)
+
+
+def test_a_step_is_gone_on_from_that_helm_was_at_after_one_that_failed() -> None:
+    """The run that began anew was killed at its first step."""
+    found = left(1, "pending-upgrade")
+    failed = Revision(5, "deployed", "", "web-1", verdict="failed", canary=Canary(5, 1, 2))
+    assert portions(planned(replace(found, history=(STABLE, failed, found.history[1]))))[0].step == 1
 
 
 def test_other_pauses_are_the_same_release() -> None:

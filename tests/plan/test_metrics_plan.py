@@ -58,10 +58,25 @@ def test_one_event_is_no_breach_unless_the_profile_says_so(section: dict[str, An
     assert guards(**section)["errorRatio"].fail_after == looks
 
 
-def test_a_canary_is_watched_for_its_longest_pause() -> None:
-    canary = {"strategy": "canary", "canary": {"steps": [{"weight": 5, "pause": "1m"}, {"weight": 50, "pause": "90s"}]}}
-    profile = Profile.model_validate({**BASE, **canary, "metrics": {"url": "http://p"}})
-    assert {one.fail_after for one in metrics.guards(profile)} == {5}
+def test_a_longer_watch_lets_a_guard_fail_later() -> None:
+    profile = Profile.model_validate({**BASE, "metrics": {"url": "http://p"}})
+    assert {one.fail_after for one in metrics.guards(profile, 90)} == {5}
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({}, ""),
+        ({"failAfter": 12}, ""),
+        ({"failAfter": 13}, "that takes more than 120 s (13 looks, one every 10 s)"),
+        ({"duration": "20s"}, "that takes more than 20 s (3 looks, one every 10 s)"),
+        ({"duration": "21s"}, ""),
+    ],
+)
+def test_a_watch_too_short_to_fail_is_told(section: dict[str, Any], said: str) -> None:
+    profile = Profile.model_validate({**BASE, "metrics": {"url": "http://p", "guards": ["errorRatio"], **section}})
+    before = "metrics.duration is too short for metric errorRatio to fail the rollout: "
+    assert list(metrics.unwatched(profile)) == ([before + said] if said else [])
 
 
 def test_what_a_guard_says_wins() -> None:

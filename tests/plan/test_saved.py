@@ -25,6 +25,7 @@ def test_what_is_written_is_read() -> None:
     [
         ("", "p.json is no plan"),
         ("[]", "p.json is no plan"),
+        ("[" * 1_000_000, "p.json is no plan"),
         ("{}", "p.json is no plan"),
         (json.dumps({"format": "deploy/plan/v9"}), "p.json is a plan of another version"),
         (json.dumps({"format": FORMAT, "plan": {}}), "p.json is no plan"),
