@@ -81,13 +81,14 @@ def _before(release: str, deployed: Revision, history: tuple[Revision, ...]) -> 
     """Where a rollback goes that names no revision.
 
     Whoever rolls back leaves what runs. So after a rollback the next one goes further back, never to what was left;
-    a rollback that did not come to its end is done again.
+    a rollback that did not come to its end is done again, and so is one that nobody judged: whoever was to may have
+    been killed when helm was through.
     """
     present = content(deployed, history)
     candidates = history[:-1]
     if present != deployed.number:
-        ended = deployed.verdict is not None or good(deployed)
-        candidates = tuple(one for one in candidates if content(one, history) < present + (not ended))
+        judged = deployed.verdict is not None
+        candidates = tuple(one for one in candidates if content(one, history) < present + (not judged))
     found = last_good(candidates)
     if found:
         return found

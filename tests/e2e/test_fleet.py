@@ -199,4 +199,5 @@ def test_after_a_kill_only_what_is_left_is_done(six: Edge) -> None:
     assert found["offline"] == 1
     assert found["done"] + found.get("unchanged", 0) == 5
     assert [six.running(f"edge-0{number}") for number in range(1, 6)] == ["1"] * 5
-    assert six.leases() == []
+    over = {six.targets[name]["namespace"] for name, one in targets.items() if one["outcome"] == "done"}
+    assert not over & set(six.leases()), "a run that does anything takes over what a killed one left"

@@ -77,6 +77,9 @@ def goes_to(revisions: tuple[str, ...], to: int | None = None, *, force: bool = 
         (("superseded healthy", "superseded healthy", "pending-rollback <1"), 1),
         (("superseded healthy", "superseded healthy", "superseded healthy", "failed <2"), 2),
         (("superseded healthy", "superseded failed", "pending-rollback <1"), 1),
+        # … or that helm came to the end of, and nobody judged
+        (("superseded healthy", "superseded healthy", "superseded failed", "deployed <2"), 2),
+        (("superseded healthy", "superseded failed", "deployed <1"), 1),
     ],
 )
 def test_default_target(revisions: tuple[str, ...], to: int) -> None:
