@@ -306,11 +306,13 @@ def test_watches_that_never_work_do_not_make_a_storm(
     api: ApiServer, door: cluster.Cluster, fault: Callable[[apiserver.Handler], None]
 ) -> None:
     api.fail("watch", fault, 1e9)
+    began = time.monotonic()
     follow = Follow(door, within=0.4, pace=Pace(backoff=0.1, backoff_most=0.2))
     api.put(PODS, "web-2", {"kind": "Pod"}, labels={"app": "web"})
     await_true(lambda: follow.snapshots and len(follow.snapshots[-1].of("Pod")) == 2)
     assert follow.end().verdict is Verdict.PROGRESSING
-    assert api.count("watch") < 3 * 12
+    each = 6 + (time.monotonic() - began) / 0.1  # a busy machine takes its time to come here
+    assert api.count("watch") < 3 * each
 
 
 def test_watches_that_end_at_once_are_spaced(api: ApiServer, door: cluster.Cluster) -> None:

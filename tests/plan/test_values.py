@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.errors import UsageError
@@ -109,6 +109,7 @@ DATA = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(TEXTS, DATA, max_size=4))
 def test_every_reader_gets_the_same_data_back(values: dict[str, Any]) -> None:
     made = text(values)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.values.merge import merge
@@ -33,6 +33,7 @@ def test_rules(base: dict[str, Any], overlay: dict[str, Any], merged: dict[str, 
     assert merge(base, overlay) == merged
 
 
+@settings(deadline=None)
 @given(MAPS, MAPS)
 def test_changes_neither(base: dict[str, Any], overlay: dict[str, Any]) -> None:
     before = repr((base, overlay))
@@ -40,12 +41,14 @@ def test_changes_neither(base: dict[str, Any], overlay: dict[str, Any]) -> None:
     assert repr((base, overlay)) == before
 
 
+@settings(deadline=None)
 @given(MAPS, MAPS)
 def test_overlaying_again_changes_nothing(base: dict[str, Any], overlay: dict[str, Any]) -> None:
     once = merge(base, overlay)
     assert merge(once, overlay) == once
 
 
+@settings(deadline=None)
 @given(MAPS)
 def test_an_empty_layer_changes_nothing(base: dict[str, Any]) -> None:
     assert merge(base, {}) == base
