@@ -248,8 +248,8 @@ def test_no_output_shows_what_a_log_or_an_error_says(vault: Vault) -> None:
         ("rollback", "--env", "dev", "--dry-run"),
         ("plan", "--env", "dev", "--tag", "v2"),
         ("plan", "--env", "dev", "--tag", "v2", "-o", "json", "--out", "plan.json"),
-        ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "-o", "json", "--timeout", "60s"),
-        ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "--timeout", "60s"),
+        ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "-o", "json", "--timeout", "2m"),
+        ("verify", "deployment/web", "-n", project.namespace, "--context", "dev", "--timeout", "2m"),
     ):
         seen = clean(project.deploy(*verb, environ={"KUBECONFIG": project.environ["DEPLOY_KUBECONFIG"]}))
         if verb[0] == "verify":
