@@ -313,9 +313,7 @@ class ByArgoCD:
     def _decrypted(self, folder: Path) -> tuple[Opened, ...]:
         """What a commit has encrypted, where we can read it: only Argo CD needs to."""
         files = [one.relative_to(folder) for one in sorted((folder / gitops.SEALED).rglob("*")) if one.is_file()]
-        keys = sops.keys(self.variables)
-        programs = Programs({**self.programs.environ, **keys}, self.programs.secrets - keys.keys())
-        door = Sops(self.profile.tools.sops, programs, folder)
+        door = Sops(self.profile.tools.sops, sops.keyed(self.programs, self.variables), folder)
         try:
             return door.open(files)
         except DeployError:

@@ -95,10 +95,7 @@ def opened(file: Path, environment: str, expected: str | None = None) -> Iterato
                         hint="`deploy bundle` says the digest of what it made",
                     )
                 plans.demand(str(file), made, _unpacked(file, archive, made, folder), environment)
-        except (
-            tarfile.TarError,
-            ValueError,
-        ) as error:  # of numbers in a header that are none, tarfile raises the latter
+        except (tarfile.TarError, ValueError) as error:  # the latter of numbers in a header that are none
             raise UsageError(f"--bundle {file}: is no bundle, or is cut off: {error}") from None
         except OSError as error:
             raise UsageError(f"--bundle {file}: {error.strerror or error}") from None

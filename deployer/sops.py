@@ -237,9 +237,8 @@ def of(
     if filled.missing:
         raise UsageError(f"variable not set: {', '.join(sorted({one.name for one in filled.missing}))}", hint=SET)
     program, *more = map(str, filled.data)
-    age, logins = keys(variables), frozenset({notes.TOKEN, *_logins(data)})
-    door = Sops(program, Programs({**environ, **age}, logins - age.keys()), project)
-    return door, files(project, environment, [Path(one) for one in more])
+    programs = Programs(environ, frozenset({notes.TOKEN, *_logins(data)}))
+    return Sops(program, keyed(programs, variables), project), files(project, environment, [Path(one) for one in more])
 
 
 def files(project: Path, environment: str, more: Sequence[Path]) -> tuple[Path, ...]:
@@ -271,6 +270,12 @@ def _logins(data: Any) -> Iterator[str]:
             yield value
         elif key != "values":
             yield from _logins(value)
+
+
+def keyed(programs: Programs, variables: Mapping[str, str]) -> Programs:
+    """Programs under the same environment that get the age keys among the variables, and no other secret."""
+    age = keys(variables)
+    return Programs({**programs.environ, **age}, programs.secrets - age.keys())
 
 
 def keys(variables: Mapping[str, str]) -> dict[str, str]:

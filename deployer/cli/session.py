@@ -292,8 +292,8 @@ def known_variables(project: Path, env_file: Path | None) -> Mapping[str, str]:
 
 def decrypted(project: Path, environment: str, profile: Profile, known: Mapping[str, str]) -> tuple[Opened, ...]:
     """The environment's encrypted files; what was secret in them is hidden from now on. Raises as `Sops.open` does."""
-    keys = sops.keys(known)
-    door = Sops(profile.tools.sops, Programs({**os.environ, **keys}, withheld(known, profile) - keys.keys()), project)
+    programs = sops.keyed(Programs(os.environ, withheld(known, profile)), known)
+    door = Sops(profile.tools.sops, programs, project)
     opened = door.open(sops.files(project, environment, profile.secret_files))
     hide(secret for one in opened for secret in one.secrets)
     return opened

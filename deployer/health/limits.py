@@ -25,9 +25,7 @@ class Limits:
     endpoints: float = 10  # [47] a Service that leads to no ready pod once all are ready; 0: Services are not looked at
     readiness: float = 60  # [33] running and never ready; twice the probe's own budget where that is more
     trap: float = 60  # [40] a broken pod of another revision that a StatefulSet waits for; a rollback gives it 5 s
-    trap_cap: float = (
-        600  # [40] longest wait for one that starts by its own probes and init containers; a rollback: none
-    )
+    trap_cap: float = 600  # [40] longest wait for one that its probes and init containers still allow; a rollback: none
     admission: float = 10  # [11] pods are refused: PodSecurity, webhook, invalid
     quota: float = 30  # [10] pods are refused for quota while nothing else moves
     admission_transient: float = 30  # [12] pods are refused for what may come: a priority class, a webhook's backend

@@ -173,7 +173,7 @@ def never_ready(pod: Object, events: Sequence[Object], limits: Limits, now: floa
             continue
         grace = patience(probe, limits)
         startup = spec.get("startupProbe")
-        latest = max(began + (budget(startup) if startup else 0.0), unready) + grace
+        latest = asked(spec, began, unready) + grace
         said = next(
             (str(e["message"]) for e in events if str(e.get("message", "")).startswith("Readiness probe failed")), ""
         )
@@ -254,6 +254,12 @@ def patience(probe: Mapping[str, Any], limits: Limits) -> float:
     return float(max(limits.readiness, 2 * budget(probe)) + proof)
 
 
+def asked(spec: Object, began: float, unready: float) -> float:
+    """When the readiness probe of a container that `began` asks at the latest: its startup probe has to pass first."""
+    startup = spec.get("startupProbe")
+    return max(began + (budget(startup) if startup else 0.0), unready)
+
+
 def due(pod: Object, unready: float, limits: Limits) -> float:
     """When a pod, not Ready since `unready`, ought to be by its own probes; never while an init container runs."""
     latest = unready + limits.readiness
@@ -265,9 +271,9 @@ def due(pod: Object, unready: float, limits: Limits) -> float:
         if init and over is not None:  # the next one, or the containers, begin only then
             latest = max(latest, over + limits.readiness)
         if not init and began is not None and not state.get("ready"):
-            startup, probe = spec.get("startupProbe"), spec.get("readinessProbe")
-            asked = max(began + (budget(startup) if startup else 0.0), unready)
-            latest = max(latest, asked + (patience(probe, limits) if probe else limits.readiness))
+            probe = spec.get("readinessProbe")
+            grace = patience(probe, limits) if probe else limits.readiness
+            latest = max(latest, asked(spec, began, unready) + grace)
     return latest
 
 

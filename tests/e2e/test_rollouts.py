@@ -69,6 +69,22 @@ def within(done: Deployed, bound: float, record_property: Note, no_sooner: float
     assert no_sooner <= seconds <= bound, f"{seconds:.1f} s is not within {no_sooner}..{bound} s\n{done}"
 
 
+def verified(project: Project, workload: str, bound: float, record_property: Note) -> float:
+    """`deploy verify` calls it healthy; the row goes to the report, and the seconds of the whole command come back."""
+    began = time.monotonic()
+    done = project.deploy(
+        *("verify", workload, "-n", project.namespace, "--context", "dev", "--timeout", "60s", "-o", "json"),
+        environ={"KUBECONFIG": project.environ["DEPLOY_KUBECONFIG"]},
+    )
+    seconds = time.monotonic() - began
+    record_property("verdict", done.json["outcome"])
+    record_property("seconds", round(seconds, 1))
+    record_property("bound", bound)
+    assert done.code == 0, done
+    assert done.json["verdict"] == "healthy", done
+    return seconds
+
+
 def names(project: Project, kind: str = "pods") -> set[str]:
     """Names of all objects of a kind."""
     return {item["metadata"]["name"] for item in project.objects(kind)}
@@ -227,17 +243,7 @@ def test_25b_verify_after_a_helm_rollback(fault: Project, row: Note) -> None:
     assert done.code == 5, done
     where = ("--kubeconfig", fault.environ["DEPLOY_KUBECONFIG"], "--kube-context", "dev", "-n", fault.namespace)
     run("helm", "rollback", "web", "1", *where)
-    began = time.monotonic()
-    verified = fault.deploy(
-        *("verify", "deployment/web", "-n", fault.namespace, "--context", "dev", "--timeout", "60s", "-o", "json"),
-        environ={"KUBECONFIG": fault.environ["DEPLOY_KUBECONFIG"]},
-    )
-    seconds = time.monotonic() - began
-    row("verdict", verified.json["outcome"])
-    row("seconds", round(seconds, 1))
-    row("bound", 15)
-    assert verified.code == 0, verified
-    assert verified.json["verdict"] == "healthy"
+    seconds = verified(fault, "deployment/web", 15, row)
     serves(fault, "v1", 3)
     assert seconds <= 15
 
@@ -490,19 +496,9 @@ def test_35e_job_that_goes_the_moment_it_ends(fault: Project, row: Note) -> None
     spec = {"ttlSecondsAfterFinished": 0, "template": {"spec": pod}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "brief"}, "spec": spec}
     fault.kubectl("apply", "-f", "-", stdin=json.dumps(job))
-    began = time.monotonic()
-    verified = fault.deploy(
-        *("verify", "job/brief", "-n", fault.namespace, "--context", "dev", "--timeout", "60s", "-o", "json"),
-        environ={"KUBECONFIG": fault.environ["DEPLOY_KUBECONFIG"]},
-    )
-    seconds = time.monotonic() - began
-    row("verdict", verified.json["outcome"])
-    row("seconds", round(seconds, 1))
-    row("bound", 30)
-    assert verified.code == 0, verified
-    assert verified.json["verdict"] == "healthy", verified
+    seconds = verified(fault, "job/brief", 30, row)
     until(lambda: not fault.objects("jobs"), "the end of the Job")
-    assert 3 <= seconds <= 30, verified
+    assert 3 <= seconds <= 30
 
 
 # -- the registry and the API server go away ------------------------------------------------------------------------
